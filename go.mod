@@ -1,0 +1,3 @@
+module github.com/certwright/certwright
+
+go 1.26

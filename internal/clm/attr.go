@@ -1,0 +1,77 @@
+package clm
+
+// The attributes that rules read. The values of yes-or-no attributes are "1" and
+// "0"; the values of the others stand with the constants below.
+const (
+	CommonName         Attr = "common-name"
+	Organization       Attr = "organization"
+	OrganizationalUnit Attr = "organizational-unit" // several
+	Locality           Attr = "locality"
+	Province           Attr = "province"
+	Country            Attr = "country"
+	SANDNS             Attr = "san-dns"   // several, as are the other names
+	SANEmail           Attr = "san-email" //
+	SANIP              Attr = "san-ip"    //
+	SANURI             Attr = "san-uri"   //
+	SANUPN             Attr = "san-upn"   //
+
+	KeyAlgorithm Attr = "key-algorithm" // RSA or ECC
+	KeySize      Attr = "key-size"      // bits of an RSA modulus
+	Curve        Attr = "curve"         // P256, P384, P521
+
+	ManagementType   Attr = "management-type" // one of the management types
+	IssuedBy         Attr = "authority"       // the DN of the authority to order from
+	UserCSR          Attr = "user-csr"        // 1: signing requests come from outside; 0: they are made here
+	KeyOnApplication Attr = "key-on-application"
+	ReuseKeyAllowed  Attr = "reuse-key-allowed"
+	ReuseKeyWanted   Attr = "reuse-key-wanted"
+	UniqueSubject    Attr = "unique-subject"
+	DomainWhitelist  Attr = "domain-whitelist" // several
+	ProhibitWildcard Attr = "prohibit-wildcard"
+	ProhibitedSANs   Attr = "prohibited-sans" // several of DNS, Email, IP, UPN, URI
+	ValidityDays     Attr = "validity-days"
+	EndDate          Attr = "end-date" // RFC 3339, or YYYY-MM-DD HH:MM:SS in UTC; EndDateFor has more
+	AnyPassword      Attr = "any-password"
+	NoAutoRenewal    Attr = "no-automatic-renewal"
+	RenewalWindow    Attr = "renewal-window" // days before expiry
+
+	Off         Attr = "disabled"
+	Description Attr = "description"
+	Contact     Attr = "contact"  // several principals
+	Approver    Attr = "approver" // several principals
+	Origin      Attr = "origin"
+	CreatedBy   Attr = "created-by"
+	RenewedBy   Attr = "renewed-by"
+
+	Driver        Attr = "driver"      // of an authority: which connector
+	AuthorityKind Attr = "kind"        // of an authority: the class name that clients know it by
+	Issuer        Attr = "issuer"      // of an authority of ours: which issuing CA signs
+	Profile       Attr = "profile"     // of an authority of ours: server, client or both
+	IssueAfter    Attr = "issue-after" // of an authority of ours: how long it lets one wait
+	AIAURL        Attr = "aia-url"     // of an authority of ours: where the issuer's certificate is found
+	OCSPURL       Attr = "ocsp-url"    //
+	CDPURL        Attr = "cdp-url"     //
+)
+
+// The management types. Where nothing is said, a certificate is of Enrollment.
+const (
+	Unassigned   = "Unassigned"
+	Monitoring   = "Monitoring"
+	Enrollment   = "Enrollment"
+	Provisioning = "Provisioning"
+)
+
+// The key algorithms and curves.
+const (
+	RSA  = "RSA"
+	ECC  = "ECC"
+	P256 = "P256"
+	P384 = "P384"
+	P521 = "P521"
+)
+
+// neverInherited lists the attributes that no folder can set for what is below it.
+var neverInherited = map[Attr]bool{Off: true}
+
+// EndDateFor is the attribute with the wanted end date for authorities of one kind only.
+func EndDateFor(kind string) Attr { return EndDate + "/" + Attr(kind) }

@@ -1,0 +1,3 @@
+package clm
+
+type RuleName string

@@ -1,0 +1,139 @@
+package clm
+
+import (
+	"fmt"
+	"time"
+)
+
+// A Certificate is a place in the tree that holds one certificate after another.
+type Certificate struct {
+	Object
+	Current VersionID // the version in use; zero before the first one is issued
+}
+
+// IsOff reports whether processing of the certificate is disabled.
+func (c Certificate) IsOff() bool { return len(c.Own[Off]) > 0 && c.Own[Off][0] == "1" }
+
+// A VersionID names a version. It grows with time.
+type VersionID int64
+
+// A Version is one of the certificates that a place holds over time. It exists
+// from the moment it is asked for; each of its parts is empty until learnt.
+type Version struct {
+	ID          VersionID
+	Certificate ObjectID
+	Created     time.Time
+	UserCSR     bool      // the signing request came from outside, and so did the key
+	Sealed      []byte    // the private key, PKCS #8, sealed for this version; empty when it is not held here
+	CSR         []byte    // PKCS #10, DER
+	KeyHash     []byte    // SHA-256 over the SubjectPublicKeyInfo
+	Authority   ObjectID  // where it was ordered
+	Ref         string    // the CA's name for the order
+	Cert        []byte    // X.509, DER
+	Chain       []byte    // which chain stands above Cert: the fingerprint of the issuer's certificate
+	Thumbprint  string    // SHA-1 over Cert, upper-case hex
+	Serial      string    // upper-case hex, whole octets
+	NotBefore   time.Time // of Cert
+	NotAfter    time.Time // of Cert
+}
+
+// An Op is what a work is to achieve.
+type Op string
+
+// The operations that have a plan.
+const (
+	Enroll Op = "enroll"
+)
+
+// A Stage is a step of a plan: the only program counter.
+type Stage string
+
+// The stages of all plans.
+const (
+	CreateKey Stage = "create-key"
+	CreateCSR Stage = "create-csr"
+	Submit    Stage = "submit"
+	Collect   Stage = "collect"
+	Activate  Stage = "activate"
+	End       Stage = "end"
+)
+
+// A Lane separates works of one object that do not disturb one another. In each
+// lane of an object at most one work is open.
+type Lane string
+
+// EnrollLane is the lane of everything that leads to a new version.
+const EnrollLane Lane = "enroll"
+
+// A WorkID names a work. It grows with time.
+type WorkID int64
+
+// Work is the state machine's state and the queue entry in one row.
+type Work struct {
+	ID        WorkID
+	Op        Op
+	Subject   ObjectID
+	Lane      Lane
+	Version   VersionID
+	Stage     Stage     // what is to be done next
+	Attempt   int       // failed tries of this stage
+	Since     time.Time // when this stage began
+	NotBefore time.Time // leave it alone until then
+	Begun     bool      // somebody has claimed it at least once
+	Epoch     int64     // bumped by every claim and every reset: the fence
+	Note      string    // the last failure that will be tried again by itself
+	Failure   string    // why it stopped, until retried or reset
+	Overlaid  bool      // a request was laid on top of the failure
+	Done      bool
+	Created   time.Time // when it was accepted
+	Actor     string    // who asked for it, for audit entries
+	Reason    string    // why, in the asker's words
+}
+
+// State sums up a work for those who ask how it stands.
+type State uint8
+
+// The states of a work.
+const (
+	Queued     State = iota // nobody has begun
+	Processing              // some stage is under way, or will be tried again
+	Gated                   // it stands before an undecided gate
+	AwaitsCSR               // it cannot go on without a signing request from outside
+	Stopped                 // it has failed and waits for somebody to retry or reset it
+	Finished
+)
+
+// State says how the work stands. gated: it stands before an undecided gate.
+func (w Work) State(gated bool) State {
+	switch {
+	case w.Done:
+		return Finished
+	case w.Failure != "":
+		return Stopped
+	case gated:
+		return Gated
+	case w.Stage == CreateCSR && w.NotBefore.Equal(Never):
+		return AwaitsCSR
+	case !w.Begun:
+		return Queued
+	}
+	return Processing
+}
+
+// Never is a NotBefore that is never reached: the work waits for something other than time.
+var Never = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// Key names what the work is doing to whoever might be asked to do it twice: the
+// same across crashes, fresh after a restart, which makes a new version.
+func (w Work) Key() string { return fmt.Sprintf("%d/%s", w.Version, w.Op) }
+
+// A Gate is a yes that must be given before a stage may begin. Work that stands
+// before an undecided gate is passed over. One no ends it.
+type Gate struct {
+	Work   WorkID
+	Before Stage
+	Name   string
+	By     string // who decided; empty while undecided
+	Yes    bool
+	At     time.Time
+}

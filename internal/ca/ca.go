@@ -6,9 +6,9 @@ package ca
 import (
 	"context"
 	"crypto"
-	"net"
-	"net/url"
 	"time"
+
+	"github.com/certwright/certwright/internal/clm"
 )
 
 // A CA issues and revokes certificates.
@@ -38,25 +38,10 @@ type Order struct {
 	Key     string    // the same for the same certificate, whatever happens in between
 	At      time.Time // when it was placed; the validity counts from here
 	CSR     []byte    // PKCS #10, DER; its signature has been checked
-	Names   Names     // what the certificate shall say; the CSR's own names do not count
+	Names   clm.Names // what the certificate shall say; the CSR's own names do not count
 	Days    int       // validity in days; zero leaves it to the CA
 	EndDate time.Time // wins over Days when it is not zero
 	Ref     string    // the CA's name for the order, once known
-}
-
-// Names are the subject and the alternative names of a certificate.
-type Names struct {
-	CommonName         string
-	Organization       string
-	OrganizationalUnit []string
-	Locality           string
-	Province           string
-	Country            string
-	DNS                []string
-	Email              []string
-	IP                 []net.IP
-	URI                []*url.URL
-	UPN                []string
 }
 
 // Local is a CA that touches nothing outside this process: its certificates are
@@ -76,11 +61,12 @@ type Issuer struct {
 	Key   crypto.Signer
 }
 
-// Settings is what a connector is made from: the values of its Fields, and the
-// issuer that the template names, if it names one.
+// Settings is what a connector is made from: the values of its Fields, the
+// issuer that the template names, if it names one, and the clock.
 type Settings struct {
 	Values map[string]string
 	Issuer *Issuer
+	Now    func() time.Time // nil means time.Now; it decides only when to ask again, never what a certificate says
 }
 
 // A Field is a setting of a connector. Forms, flags and the dialects' attributes

@@ -75,3 +75,9 @@ var neverInherited = map[Attr]bool{Off: true}
 
 // EndDateFor is the attribute with the wanted end date for authorities of one kind only.
 func EndDateFor(kind string) Attr { return EndDate + "/" + Attr(kind) }
+
+// The settings of the whole installation, which are values of the root.
+const (
+	WaitSetting  Attr = "default-wait"  // how long calls wait for work that say nothing of it, in seconds
+	LoginIssuers Attr = "login-issuers" // several; the issuers whose certificates vouch for a login
+)

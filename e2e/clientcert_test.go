@@ -1,0 +1,111 @@
+package e2e
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/base64"
+	"encoding/pem"
+	"math/big"
+	"net/http"
+	"testing"
+	"time"
+)
+
+// TestCertificateLoginRefuses has nobody log in without a certificate, nor with one
+// that merely says who it is.
+func TestCertificateLoginRefuses(t *testing.T) {
+	onSQLite(t, func(t *testing.T, s *server) {
+		body := object{"client_id": "vcert-sdk", "scope": "certificate:manage"}
+		for name, own := range map[string][]tls.Certificate{
+			"no certificate":                    nil,
+			"one that alice signed herself":     {issue(t, "alice", nil)},
+			"one for admin by a CA of our name": {issue(t, "admin", rootOf(t, s))},
+		} {
+			a := newAPI(t, s, own...)
+			got, err := a.post("vedauth/authorize/certificate", body)
+			if err != nil {
+				continue // refused before HTTP began, which is as good
+			}
+			if got.Status != http.StatusBadRequest && got.Status != http.StatusUnauthorized || got.get("error") == "" {
+				t.Errorf("%s: got %v, want 400 or 401 and an error", name, got)
+			}
+		}
+	})
+}
+
+// TestIssuingIsNotVouching lets nobody become somebody else by ordering a certificate
+// with that name: the CAs that certificates for machines come from do not say who
+// may log in, unless an operator has decided that they do.
+func TestIssuingIsNotVouching(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *server) {
+		a := login(t, s, "alice")
+		for _, name := range []string{"admin", "bob"} {
+			key, csr, err := newRequest(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := a.post("vedsdk/certificates/request", object{"PolicyDN": `\VED\Policy\People`, "PKCS10": csr})
+			if err != nil || got.Status != http.StatusOK {
+				t.Fatalf("request: %v, %v", got, err)
+			}
+			own := tls.Certificate{PrivateKey: key}
+			within(t, time.Minute, name+" has a certificate", func() bool {
+				got, err = a.post("vedsdk/certificates/retrieve", object{"CertificateDN": `\VED\Policy\People\` + name, "Format": "Base64", "IncludeChain": true})
+				return err == nil && got.Status == http.StatusOK
+			})
+			text, err := base64.StdEncoding.DecodeString(got.get("CertificateData"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+				own.Certificate = append(own.Certificate, block.Bytes)
+			}
+			got, err = newAPI(t, s, own).post("vedauth/authorize/certificate", object{"client_id": "vcert-sdk", "scope": "certificate:manage"})
+			if err == nil && (got.Status == http.StatusOK || got.get("access_token") != "") {
+				t.Errorf("alice is now %s: %v", name, got)
+			}
+		}
+	})
+}
+
+// issue makes a certificate that nobody vouches for: signed by itself, or by a CA of
+// our own that calls itself like the one that is given.
+func issue(t *testing.T, commonName string, like *x509.Certificate) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf := &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()),
+		Subject:      pkix.Name{CommonName: commonName},
+		NotBefore:    time.Now().Add(-time.Hour),
+		NotAfter:     time.Now().Add(time.Hour),
+		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}
+	parent, signer := leaf, key
+	if like != nil {
+		parent = &x509.Certificate{RawSubject: like.RawSubject, SubjectKeyId: like.SubjectKeyId}
+		if signer, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
+			t.Fatal(err)
+		}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, leaf, parent, key.Public(), signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+func rootOf(t *testing.T, s *server) *x509.Certificate {
+	t.Helper()
+	root, err := parseCert(readFile(t, s.ca))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return root
+}

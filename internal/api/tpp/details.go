@@ -1,0 +1,156 @@
+package tpp
+
+import (
+	"crypto/x509"
+	"encoding/hex"
+	"strconv"
+	"strings"
+
+	"github.com/certwright/certwright/internal/api/names"
+	"github.com/certwright/certwright/internal/clm"
+	"github.com/certwright/certwright/internal/core"
+	"github.com/certwright/certwright/internal/pki"
+)
+
+// facts is an object on the wire whose members stand there only when they have a
+// value: one client decodes dates and fails on empty ones.
+type facts map[string]any
+
+// add sets a member unless the value is empty.
+func (f facts) add(name string, value any) {
+	switch v := value.(type) {
+	case string:
+		if v == "" {
+			return
+		}
+	case []string:
+		if len(v) == 0 {
+			return
+		}
+	case int:
+		if v == 0 {
+			return
+		}
+	}
+	f[name] = value
+}
+
+// detailsReply is all that is told of one certificate. The four groups at its
+// end are always there: a client cannot renew an object that lacks one.
+func detailsReply(d core.Details) facts {
+	place := d.Place
+	own := func(a clm.Attr) []string { return list(place.Own[a]) }
+	r := facts{
+		"Approver":           universals(d.Path.Value(clm.Approver).Values),
+		"Consumers":          []string{},
+		"Contact":            universals(d.Path.Value(clm.Contact).Values),
+		"CreatedBy":          own(clm.CreatedBy),
+		"CreatedOn":          stampOf(place.Created),
+		"CustomFields":       []any{},
+		"DN":                 place.DN,
+		"Guid":               braced(place.ID),
+		"ManagementType":     managementOf(d.Path),
+		"Name":               place.DN.Name(),
+		"ParentDn":           place.DN.Parent(),
+		"SchemaClass":        names.TypeName(place.Object),
+		"CertificateDetails": certificateFacts(d.Version),
+		"ProcessingDetails":  processingFacts(d.Open),
+		"RenewalDetails":     renewalFacts(d.Path),
+		"ValidationDetails":  facts{"NetworkValidationDisabled": false, "ValidationDisabled": false, "ValidationState": "Blank"},
+	}
+	if place.IsOff() {
+		r["Disabled"] = true
+	}
+	r.add("CertificateAuthorityDN", d.Path.Value(clm.IssuedBy).First())
+	r.add("Description", strings.Join(place.Own[clm.Description], ""))
+	r.add("Origin", strings.Join(place.Own[clm.Origin], ""))
+	return r
+}
+
+func managementOf(p clm.Path) string {
+	if m := p.Value(clm.ManagementType).First(); m != "" {
+		return m
+	}
+	return clm.Enrollment
+}
+
+// certificateFacts describes the certificate in use.
+func certificateFacts(v clm.Version) facts {
+	f := facts{}
+	cert, err := x509.ParseCertificate(v.Cert)
+	if err != nil {
+		return f
+	}
+	d := pki.Describe(cert)
+	f.add("AIACAIssuerURL", d.AIAIssuers)
+	f.add("AIAKeyIdentifier", d.AuthorityKeyID)
+	f.add("C", d.Names.Country)
+	f.add("CDPURI", strings.Join(d.CRLs, ", "))
+	f.add("CN", d.Names.CommonName)
+	f.add("EllipticCurve", d.Key.Curve)
+	f.add("EnhancedKeyUsage", strings.Join(d.EnhancedKeyUsage, ", "))
+	f.add("Issuer", d.Issuer)
+	f.add("KeyAlgorithm", d.Key.Algorithm)
+	f.add("KeySize", d.Key.Bits)
+	f.add("KeyUsage", d.KeyUsage)
+	f.add("L", d.Names.Locality)
+	f.add("O", d.Names.Organization)
+	f.add("OU", d.Names.OrganizationalUnit)
+	f.add("PublicKeyHash", strings.ToUpper(hex.EncodeToString(d.KeyHash)))
+	f.add("S", d.Names.Province)
+	f.add("SKIKeyIdentifier", d.SubjectKeyID)
+	f.add("Serial", d.Serial)
+	f.add("SignatureAlgorithm", d.SignatureAlgorithm)
+	f.add("SignatureAlgorithmOID", d.SignatureAlgorithmOID)
+	f.add("StoreAdded", stamp(v.Created))
+	f.add("Subject", d.Subject)
+	f.addAlternatives(d.Names)
+	f.add("Thumbprint", d.Thumbprint)
+	f.add("ValidFrom", stamp(d.NotBefore))
+	f.add("ValidTo", stamp(d.NotAfter))
+	return f
+}
+
+func (f facts) addAlternatives(n clm.Names) {
+	f.add("SubjectAltNameDNS", n.DNS)
+	f.add("SubjectAltNameEmail", n.Email)
+	f.add("SubjectAltNameIPAddress", n.IP)
+	f.add("SubjectAltNameOtherNameUPN", n.UPN)
+	f.add("SubjectAltNameURI", n.URI)
+}
+
+// processingFacts says how open work stands; nothing where there is none.
+func processingFacts(o *core.Open) facts {
+	f := facts{}
+	if !isOpen(o) {
+		return f
+	}
+	p := progressOf(o)
+	if p.failed {
+		f["InError"] = true
+	}
+	f["Stage"], f["Status"] = p.Stage, p.Status
+	return f
+}
+
+// renewalFacts is what the next certificate is to say.
+func renewalFacts(p clm.Path) facts {
+	f := facts{}
+	first := func(a clm.Attr) string { return p.Value(a).First() }
+	f.add("City", first(clm.Locality))
+	f.add("Country", first(clm.Country))
+	f.add("EllipticCurve", first(clm.Curve))
+	f.add("KeyAlgorithm", first(clm.KeyAlgorithm))
+	if n, err := strconv.Atoi(first(clm.KeySize)); err == nil {
+		f.add("KeySize", n)
+	}
+	f.add("Organization", first(clm.Organization))
+	f.add("OrganizationalUnit", p.Value(clm.OrganizationalUnit).Values)
+	f.add("State", first(clm.Province))
+	f.add("Subject", first(clm.CommonName))
+	f.addAlternatives(clm.Names{
+		DNS: p.Value(clm.SANDNS).Values, Email: p.Value(clm.SANEmail).Values, IP: p.Value(clm.SANIP).Values,
+		UPN: p.Value(clm.SANUPN).Values, URI: p.Value(clm.SANURI).Values,
+	})
+	return f
+}

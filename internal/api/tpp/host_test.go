@@ -1,0 +1,382 @@
+package tpp
+
+import (
+	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/certwright/certwright/internal/api/names"
+	"github.com/certwright/certwright/internal/api/wiretest"
+	"github.com/certwright/certwright/internal/ca"
+	"github.com/certwright/certwright/internal/ca/embedded"
+	"github.com/certwright/certwright/internal/clm"
+	"github.com/certwright/certwright/internal/core"
+	"github.com/certwright/certwright/internal/coretest"
+	"github.com/certwright/certwright/internal/pki"
+	"github.com/certwright/certwright/internal/secret"
+)
+
+// TestConversations holds every conversation of this folder with a core on a
+// database of its own.
+func TestConversations(t *testing.T) {
+	wiretest.Run(t, "testdata", func(t *testing.T) *wiretest.Host { return newHost(t).wire })
+}
+
+// host is a server for one conversation. Its section "setup" has a command in
+// each line; see the commands.
+type host struct {
+	t    *testing.T
+	wire *wiretest.Host
+	opt  Options
+	idle bool
+
+	once    sync.Once
+	rig     *coretest.Rig
+	handler http.Handler
+}
+
+func newHost(t *testing.T) *host {
+	h := &host{t: t}
+	h.wire = &wiretest.Host{Vars: map[string]string{}, Do: h.do, Clients: clientCertificates(), Roots: clientRoots()}
+	h.wire.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.start()
+		h.handler.ServeHTTP(w, r)
+	})
+	return h
+}
+
+// start makes the core when it is first needed.
+func (h *host) start() {
+	h.once.Do(func() {
+		h.rig = coretest.New(h.t, copyOfFirst(h.t), coretest.Options{
+			Idle: h.idle, Connectors: ca.Registry{"refusing": {New: func(ca.Settings) (ca.CA, error) { return refusing{}, nil }}},
+		})
+		h.opt.Log = slog.New(slog.NewTextHandler(h.rig.Log, nil))
+		h.handler = Handler(h.rig.Core, h.opt)
+	})
+}
+
+// first is a database that has been set up once for all conversations: making
+// CAs takes longer than most of them.
+var first = sync.OnceValues(func() (dir string, err error) {
+	return os.MkdirTemp("", "certwright-tpp")
+})
+
+var firstMade sync.Once
+
+func copyOfFirst(t *testing.T) coretest.Database {
+	t.Helper()
+	dir, err := first()
+	if err != nil {
+		t.Fatal(err)
+	}
+	firstMade.Do(func() {
+		rig := coretest.New(t, coretest.Database{Address: filepath.Join(dir, "certwright.db"), Dir: dir}, coretest.Options{Idle: true})
+		rig.Stop()
+	})
+	fresh := coretest.SQLite(t)
+	for _, name := range []string{"certwright.db", "master.key"} {
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(fresh.Dir, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return fresh
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if dir, err := first(); err == nil {
+		os.RemoveAll(dir)
+	}
+	os.Exit(code)
+}
+
+// refusing is a CA that says no.
+type refusing struct{}
+
+func (refusing) Submit(context.Context, ca.Order) (string, error) {
+	return "", clm.Permanent(errors.New("The certificate authority says no.")) //nolint:staticcheck // shown to users as it is
+}
+func (refusing) Collect(context.Context, ca.Order) (ca.Issued, error) { return ca.Issued{}, nil }
+func (refusing) Revoke(context.Context, []byte, int) error            { return nil }
+
+// do carries out a section.
+func (h *host) do(t *testing.T, section, text string) {
+	t.Helper()
+	if section != "setup" {
+		t.Fatalf("there is no section %s", section)
+	}
+	for line := range strings.Lines(text) {
+		words := split(line)
+		if len(words) == 0 || strings.HasPrefix(words[0], "#") {
+			continue
+		}
+		command, ok := commands[words[0]]
+		if !ok {
+			t.Fatalf("there is no command %s", words[0])
+		}
+		if !command.before {
+			h.start()
+		}
+		if err := command.do(h, words[1:]); err != nil {
+			t.Fatalf("%s: %v", strings.TrimSpace(line), err)
+		}
+	}
+}
+
+// split splits a line at blanks outside of double quotes.
+func split(line string) []string {
+	var words []string
+	var b strings.Builder
+	quoted, any := false, false
+	for _, r := range strings.TrimSpace(line) + " " {
+		switch {
+		case r == '"':
+			quoted, any = !quoted, true
+		case r == ' ' && !quoted:
+			if any {
+				words = append(words, b.String())
+			}
+			b.Reset()
+			any = false
+		default:
+			b.WriteRune(r)
+			any = true
+		}
+	}
+	return words
+}
+
+// commands are what a setup can say. Those marked before must stand first.
+var commands = map[string]struct {
+	before bool
+	do     func(h *host, args []string) error
+}{
+	// idle: nobody carries out work
+	"idle": {true, func(h *host, _ []string) error { h.idle = true; return nil }},
+	// nokeys: no API keys
+	"nokeys": {true, func(h *host, _ []string) error { h.opt.NoLegacyKeys = true; return nil }},
+	// timeout STATUS: what a Request that has waited in vain answers
+	"timeout": {true, func(h *host, args []string) (err error) {
+		h.opt.RequestTimeoutStatus, err = strconv.Atoi(args[0])
+		return err
+	}},
+	// object DN CLASS [NAME=VALUE…]
+	"object": {false, (*host).object},
+	// policy DN NAME locked|default VALUE…
+	"policy": {false, (*host).policy},
+	// user NAME [PASSWORD]
+	"user": {false, (*host).user},
+	// rights DN USER RIGHT…
+	"rights": {false, (*host).rights},
+	// application ID SCOPE [norefresh]
+	"application": {false, (*host).application},
+	// token VAR USER SCOPE
+	"token": {false, (*host).token},
+	// csr VAR KEY [NAME=VALUE…]
+	"csr": {false, (*host).csr},
+	// turn DURATION: turns the clock
+	"turn": {false, func(h *host, args []string) error {
+		by, err := time.ParseDuration(args[0])
+		h.rig.Clock.Turn(by)
+		return err
+	}},
+	// run: somebody carries out work from now on
+	"run": {false, func(h *host, _ []string) error {
+		h.rig.Stop()
+		h.rig.Start(coretest.Options{})
+		h.handler = Handler(h.rig.Core, h.opt)
+		return nil
+	}},
+}
+
+func (h *host) object(args []string) error {
+	class, kind := names.Class(args[1])
+	own := map[clm.Attr][]string{}
+	if kind != "" {
+		own[clm.AuthorityKind] = []string{kind}
+	}
+	for _, arg := range args[2:] {
+		name, value, _ := strings.Cut(arg, "=")
+		own[names.Attr(name)] = append(own[names.Attr(name)], value)
+	}
+	_, err := h.rig.Put(context.Background(), h.rig.Admin, core.Put{DN: args[0], Class: class, Own: own})
+	return err
+}
+
+func (h *host) policy(args []string) error {
+	key := clm.PolicyKey{Class: clm.AnyCertificate, Attr: names.Attr(args[1])}
+	_, err := h.rig.Put(context.Background(), h.rig.Admin, core.Put{DN: args[0], Class: clm.Folder,
+		Policy: map[clm.PolicyKey]clm.Rule{key: {Values: args[3:], Locked: args[2] == "locked"}}})
+	return err
+}
+
+func (h *host) user(args []string) error {
+	p := core.PutPrincipal{Name: args[0]}
+	if len(args) > 1 {
+		p.Password = secret.NewString(args[1])
+	}
+	_, err := h.rig.PutPrincipal(context.Background(), h.rig.Admin, p)
+	return err
+}
+
+// rightNames are the rights as setups spell them.
+var rightNames = map[string]clm.Rights{
+	"view": clm.View, "read": clm.Read, "write": clm.Write, "create": clm.Create, "keyread": clm.KeyRead, "all": clm.AllRights,
+}
+
+func (h *host) rights(args []string) error {
+	var rights clm.Rights
+	for _, name := range args[2:] {
+		rights |= rightNames[name]
+	}
+	node, err := h.rig.Object(context.Background(), h.rig.Admin, args[0])
+	if err != nil {
+		return err
+	}
+	_, err = h.rig.Put(context.Background(), h.rig.Admin, core.Put{DN: args[0], Class: node.Class, Rights: map[string]clm.Rights{args[1]: rights}})
+	return err
+}
+
+func (h *host) application(args []string) error {
+	a := core.NewApplication(args[0], args[1])
+	a.Refreshable = len(args) < 3
+	_, err := h.rig.PutApplication(context.Background(), h.rig.Admin, a, false)
+	return err
+}
+
+func (h *host) token(args []string) error {
+	ctx := context.Background()
+	who := h.rig.Admin
+	if args[1] != core.Admin {
+		password := secret.NewString("a Password 4 " + args[1])
+		if _, err := h.rig.PutPrincipal(ctx, h.rig.Admin, core.PutPrincipal{Name: args[1], Password: password}); err != nil {
+			return err
+		}
+		var err error
+		if who, err = h.rig.Login(ctx, core.Login{Name: args[1], Password: password, Address: "127.0.0.1"}); err != nil {
+			return err
+		}
+	}
+	app, err := h.rig.Application(ctx, "vcert-sdk")
+	if err != nil {
+		return err
+	}
+	tokens, err := h.rig.Grant(ctx, who, app, args[2])
+	h.wire.Vars[args[0]] = string(tokens.Access.Reveal())
+	h.wire.Vars[args[0]+".refresh"] = string(tokens.Refresh.Reveal())
+	h.wire.Vars[args[0]+".identity"] = universal(who.ID)
+	return err
+}
+
+// keySpecs are the keys that setups can name.
+var keySpecs = map[string]pki.KeySpec{
+	"rsa1024": {Algorithm: clm.RSA, Bits: 1024}, "rsa2048": {Algorithm: clm.RSA, Bits: 2048}, "rsa3072": {Algorithm: clm.RSA, Bits: 3072},
+	"p256": {Algorithm: clm.ECC, Curve: clm.P256}, "p384": {Algorithm: clm.ECC, Curve: clm.P384},
+}
+
+var (
+	keysMu sync.Mutex
+	keys   = map[string]crypto.Signer{}
+)
+
+// csr makes a signing request: VAR is its bare base64, VAR.pem its PEM with \n
+// spelled out, VAR.line its PEM without line ends. A KEY such as p256/x is the
+// same key wherever x is the same.
+func (h *host) csr(args []string) error {
+	kind, _, shared := strings.Cut(args[1], "/")
+	keysMu.Lock()
+	key, has := keys[args[1]]
+	keysMu.Unlock()
+	var err error
+	if !has {
+		if key, err = pki.GenerateKey(keySpecs[kind]); err != nil {
+			return err
+		}
+	}
+	if shared {
+		keysMu.Lock()
+		keys[args[1]] = key
+		keysMu.Unlock()
+	}
+	var n clm.Names
+	fields := map[string]*string{"CN": &n.CommonName, "O": &n.Organization, "L": &n.Locality, "S": &n.Province, "C": &n.Country}
+	lists := map[string]*[]string{"OU": &n.OrganizationalUnit, "DNS": &n.DNS, "Email": &n.Email, "IP": &n.IP, "URI": &n.URI, "UPN": &n.UPN}
+	for _, arg := range args[2:] {
+		name, value, _ := strings.Cut(arg, "=")
+		if field := fields[name]; field != nil {
+			*field = value
+		} else if list := lists[name]; list != nil {
+			*list = append(*list, value)
+		} else {
+			return errors.New("no such name: " + name)
+		}
+	}
+	der, err := pki.CreateCSR(n, key)
+	text := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}))
+	h.wire.Vars[args[0]] = base64.StdEncoding.EncodeToString(der)
+	h.wire.Vars[args[0]+".pem"] = strings.ReplaceAll(text, "\n", `\n`)
+	h.wire.Vars[args[0]+".escaped"] = strings.ReplaceAll(text, "\n", `\\n`)
+	h.wire.Vars[args[0]+".line"] = strings.ReplaceAll(text, "\n", "")
+	return err
+}
+
+// clients are a CA for client certificates and what it has signed.
+var clients = sync.OnceValue(func() struct {
+	roots *x509.CertPool
+	certs map[string]tls.Certificate
+} {
+	c := struct {
+		roots *x509.CertPool
+		certs map[string]tls.Certificate
+	}{x509.NewCertPool(), map[string]tls.Certificate{}}
+	key := func() crypto.Signer {
+		k, err := pki.GenerateKey(keySpecs["p256"])
+		if err != nil {
+			panic(err)
+		}
+		return k
+	}
+	root, err := embedded.NewRoot(embedded.Spec{Name: "clients", Subject: clm.Names{CommonName: "Clients"}, Key: key(), At: time.Now()})
+	if err != nil {
+		panic(err)
+	}
+	rootCert, err := x509.ParseCertificate(root.Chain[0])
+	if err != nil {
+		panic(err)
+	}
+	c.roots.AddCert(rootCert)
+	for _, name := range []string{"alice", "nobody"} {
+		k := key()
+		template := &x509.Certificate{SerialNumber: rootCert.SerialNumber, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+			ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
+		template.Subject.CommonName = name
+		der, err := x509.CreateCertificate(rand.Reader, template, rootCert, k.Public(), root.Key)
+		if err != nil {
+			panic(err)
+		}
+		c.certs[name] = tls.Certificate{Certificate: [][]byte{der}, PrivateKey: k}
+	}
+	return c
+})
+
+func clientRoots() *x509.CertPool                    { return clients().roots }
+func clientCertificates() map[string]tls.Certificate { return clients().certs }

@@ -1,0 +1,130 @@
+package tpp
+
+import (
+	"crypto/x509"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/certwright/certwright/internal/api/names"
+	"github.com/certwright/certwright/internal/clm"
+	"github.com/certwright/certwright/internal/core"
+	"github.com/certwright/certwright/internal/pki"
+)
+
+// list serves GET and HEAD Certificates: those that match the query and that the
+// caller may see. HEAD only counts.
+func (a *api) list(c *call) answer {
+	query := c.URL.Query()
+	filter, err := readFilter(query)
+	if err != nil {
+		return a.refuse(c, listing, "", err)
+	}
+	page, err := a.core.Find(c.Context(), c.who(), filter)
+	if err != nil {
+		return a.refuse(c, listing, "", err)
+	}
+	asked := optionalFields(query)
+	found := []map[string]any{}
+	for _, f := range page.Found {
+		found = append(found, foundReply(f, asked))
+	}
+	first := filter.Offset + 1
+	if len(found) == 0 {
+		first = 0
+	}
+	return ok(map[string]any{
+		"Certificates": found,
+		"DataRange":    fmt.Sprintf("Certificates %d - %d", first, max(first-1+len(found), 0)),
+		"TotalCount":   page.Total,
+		"_links":       pageLinks(query, filter, page.Total),
+	}).with("X-Record-Count", strconv.Itoa(page.Total))
+}
+
+func foundReply(f core.Found, asked map[string]bool) map[string]any {
+	r := map[string]any{
+		"CreatedOn": stampOf(f.Created), "DN": f.DN, "Guid": braced(f.ID), "Name": f.DN.Name(), "ParentDn": f.DN.Parent(),
+		"SchemaClass": names.TypeName(f.Object),
+		"_links":      []map[string]string{{"Details": "/vedsdk/certificates/%7b" + string(f.ID) + "%7d"}},
+	}
+	if f.Version != nil {
+		if cert, err := x509.ParseCertificate(f.Version.Cert); err == nil {
+			r["X509"] = x509Reply(pki.Describe(cert), asked)
+		}
+	}
+	return r
+}
+
+// x509Reply is a certificate in a list.
+func x509Reply(d pki.Details, asked map[string]bool) map[string]any {
+	r := map[string]any{
+		"CN": d.Names.CommonName, "Serial": d.Serial, "Thumbprint": d.Thumbprint,
+		"ValidFrom": stamp(d.NotBefore), "ValidTo": stamp(d.NotAfter),
+	}
+	sans := map[string][]string{}
+	for name, values := range map[string][]string{
+		"DNS": d.Names.DNS, "Email": d.Names.Email, "IP": d.Names.IP, "URI": d.Names.URI, "UPN": d.Names.UPN,
+	} {
+		if len(values) > 0 {
+			sans[name] = values
+		}
+	}
+	r["SANS"] = sans
+	for name, value := range map[string]any{"Issuer": d.Issuer, "KeyAlgorithm": d.Key.Algorithm, "KeySize": d.Key.Bits, "Subject": d.Subject} {
+		if asked[strings.ToLower(name)] {
+			r[name] = value
+		}
+	}
+	return r
+}
+
+// pageLinks lead to the pages beside this one, with the same query.
+func pageLinks(query url.Values, f core.Filter, total int) []map[string]string {
+	links := []map[string]string{}
+	link := func(name string, offset int) {
+		links = append(links, map[string]string{name: pageURL(query, f.Limit, offset)})
+	}
+	if f.Offset+f.Limit < total {
+		link("Next", f.Offset+f.Limit)
+	}
+	if f.Offset > 0 {
+		link("Previous", max(f.Offset-f.Limit, 0))
+	}
+	return links
+}
+
+func pageURL(query url.Values, limit, offset int) string {
+	rest := url.Values{}
+	for name, values := range query {
+		if !strings.EqualFold(name, "Limit") && !strings.EqualFold(name, "Offset") {
+			rest[name] = values
+		}
+	}
+	link := fmt.Sprintf("/vedsdk/certificates/?Limit=%d&Offset=%d", limit, offset)
+	if len(rest) > 0 {
+		link += "&" + rest.Encode()
+	}
+	return link
+}
+
+// details serves GET Certificates/{guid}.
+func (a *api) details(c *call) answer {
+	sent := c.param("guid")
+	if !isGUID.MatchString(sent) {
+		return a.refuse(c, detailing, sent, clm.Fail(clm.Invalid, "guid", sent))
+	}
+	id := guidOf(sent)
+	d, err := a.core.Details(c.Context(), c.who(), id)
+	if err != nil {
+		return a.refuse(c, detailing, braced(id), renamed(err, braced(id)))
+	}
+	return ok(detailsReply(d))
+}
+
+// renamed makes an error one about subject, whatever it was about.
+func renamed(err error, subject string) error {
+	e := *clm.AsError(err)
+	e.Subject = subject
+	return &e
+}

@@ -1,0 +1,68 @@
+package tpp
+
+import (
+	"fmt"
+
+	"github.com/certwright/certwright/internal/clm"
+	"github.com/certwright/certwright/internal/core"
+)
+
+// Statuses that clients were seen to match on.
+const (
+	statusRequested = "WebSDK CertRequest Module Requested Certificate"
+	statusQueued    = "Queued for renewal."
+	statusNoCSR     = "Waiting for new CSR."
+	statusGated     = "Pending workflow resolution"
+	statusOverlaid  = "This certificate cannot be processed while it is in an error state. Fix any errors, and then click Retry."
+)
+
+// byRequest is the reason of work that POST Certificates/Request asked for.
+const byRequest = "request"
+
+// stages are the vendor's numbers and names of our stages.
+var stages = map[clm.Stage]struct {
+	number int
+	name   string
+}{
+	clm.CreateKey: {300, "Create Key"},
+	clm.CreateCSR: {400, "Create CSR"},
+	clm.Submit:    {500, "Post CSR"},
+	clm.Collect:   {700, "Retrieve Certificate"},
+	clm.Activate:  {700, "Retrieve Certificate"},
+}
+
+// Progress is how far work has come, in the vendor's terms.
+type progress struct {
+	Stage  int
+	Status string
+	failed bool
+}
+
+// progressOf says how open work stands.
+func progressOf(o *core.Open) progress {
+	s := stages[o.Stage]
+	switch o.State {
+	case clm.Queued:
+		if o.Reason == byRequest {
+			return progress{0, statusRequested, false}
+		}
+		return progress{0, statusQueued, false}
+	case clm.Gated:
+		return progress{s.number, statusGated, false}
+	case clm.AwaitsCSR:
+		return progress{s.number, statusNoCSR, false}
+	case clm.Stopped:
+		if o.Overlaid {
+			return progress{s.number, statusOverlaid, true}
+		}
+		return progress{s.number, s.name + " failed with error: " + o.Failure, true}
+	}
+	if o.Note != "" {
+		return progress{s.number, fmt.Sprintf("%s failed with error: %s It is tried again at %s.", s.name, o.Note, isoDate(o.NotBefore)), false}
+	}
+	return progress{s.number, s.name, false}
+}
+
+// isOpen reports whether o is work that still stands between its place and a
+// new certificate.
+func isOpen(o *core.Open) bool { return o != nil && o.State != clm.Finished }

@@ -1,0 +1,84 @@
+package tpp
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/certwright/certwright/internal/api/lenient"
+	"github.com/certwright/certwright/internal/clm"
+)
+
+// fault answers a fault of ours in the Web SDK's shape.
+func (a *api) fault(c *call, err error) answer {
+	a.logFault(c, err)
+	return failure(http.StatusInternalServerError, internalText)
+}
+
+// ping serves GET vedsdk/, by which clients see that there is a server.
+func (a *api) ping(*call) answer { return ok(struct{}{}) }
+
+// version serves GET vedsdk/SystemStatus/Version. Clients choose features by it.
+func (a *api) version(*call) answer { return ok(map[string]string{"Version": a.opt.Version}) }
+
+// identity is a user or a group on the wire.
+type identity struct {
+	FullName          string
+	IsContainer       bool
+	IsGroup           bool
+	Name              string
+	Prefix            string
+	PrefixedName      string
+	PrefixedUniversal string
+	Type              int // 1 a user, 2 a group
+	Universal         string
+}
+
+// self serves GET vedsdk/Identity/Self: the caller, who comes first, and the
+// caller's groups.
+func (a *api) self(c *call) answer {
+	principals, err := a.core.Principals(c.Context(), c.who())
+	if err != nil {
+		return a.fault(c, err)
+	}
+	identities := []identity{}
+	for _, p := range principals {
+		kind := 1
+		if p.IsGroup {
+			kind = 2
+		}
+		identities = append(identities, identity{
+			FullName:          `\VED\Identity\` + p.Name,
+			IsGroup:           p.IsGroup,
+			Name:              p.Name,
+			Prefix:            "local",
+			PrefixedName:      localPrefix + p.Name,
+			PrefixedUniversal: universal(p.ID),
+			Type:              kind,
+			Universal:         braced(p.ID),
+		})
+	}
+	return ok(map[string]any{"Identities": identities})
+}
+
+type metadataQuery struct {
+	DN lenient.String
+}
+
+// The results of the Metadata calls.
+const (
+	metadataDone  = 0
+	metadataBadDN = 2
+)
+
+// metadataGet serves POST vedsdk/Metadata/Get: the custom fields of an object.
+// There are none.
+func (a *api) metadataGet(c *call, in *metadataQuery) answer {
+	_, err := a.core.Object(c.Context(), c.who(), in.DN.Value)
+	switch {
+	case errors.Is(err, clm.NotFound), errors.Is(err, clm.Invalid), errors.Is(err, clm.Denied):
+		return ok(map[string]any{"Error": "Get metadata values failed; InvalidDN.", "Result": metadataBadDN})
+	case err != nil:
+		return a.fault(c, err)
+	}
+	return ok(map[string]any{"Data": []any{}, "Locked": false, "Result": metadataDone})
+}

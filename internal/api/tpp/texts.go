@@ -1,0 +1,136 @@
+package tpp
+
+import "github.com/certwright/certwright/internal/clm"
+
+// ruleTexts are the texts of broken rules (page POST Certificates/Renew). Values
+// stand in single quotes, also when they are empty, as real servers send them.
+var ruleTexts = map[clm.RuleName]string{
+	clm.RuleLocality:      "City error. City value '{value}' violates policy city settings.",
+	clm.RuleWhitelistCN:   "Common name error. Certificate common name '{value}' violates whitelist domain policy settings.",
+	clm.RuleWildcardCN:    "Common name error. Certificate common name contains a wildcard symbol that violates policy settings.",
+	clm.RuleCountry:       "Country error. Country value '{value}' violates policy country settings.",
+	clm.RuleWildcardDNS:   "DNS SAN error. Subject alternative name DNS '{value}' contains a wildcard symbol that violates policy settings.",
+	clm.RuleDNS:           "DNS SAN error. Subject alternative name DNS violates policy settings.",
+	clm.RuleCurve:         "Elliptic curve error. Elliptic curve value violates policy settings.",
+	clm.RuleEmail:         "Email SAN error. Subject alternative name Email violates policy settings.",
+	clm.RuleIP:            "IP Address SAN error. Subject alternative name IP violates policy settings.",
+	clm.RuleUPN:           "UPN SAN error. Subject alternative name UPN violates policy settings.",
+	clm.RuleURI:           "URI SAN error. Subject alternative name URI violates policy settings.",
+	clm.RuleKeyAlgorithm:  "Key algorithm error. Key algorithm violates policy settings.",
+	clm.RuleKeySize:       "Key size error. Key size violates policy settings.",
+	clm.RuleOrganization:  "Organization error. Organization value '{value}' violates policy organization settings.",
+	clm.RuleUnitMissing:   "Organization unit error. Organization unit value '{value}' is missing from the organization unit list.",
+	clm.RuleUnitForbidden: "Organization unit error. Organization unit value '{value}' violates policy organization unit settings.",
+	clm.RuleProvince:      "State error. State value '{value}' violates policy state settings.",
+	clm.RuleWhitelistDNS:  "SANs error. Subject alternative names '{value}' violate policy settings.",
+	clm.RuleKeyReuse:      "This CSR appears to reuse a private key. Private key reuse has not been allowed.",
+}
+
+// Texts that several operations have.
+const (
+	textNoCertificate = "Certificate {subject} does not exist."
+	textNoFolder      = `PolicyDN error. PolicyDN: "{subject}" does not exist or you do not have sufficient rights to the object.`
+	textMissingDN     = "Missing CertificateDN."
+	textPending       = "Certificate processing took longer than WorkToDoTimeout. Call certificates/retrieve..."
+)
+
+// csrWords are about signing requests.
+var csrWords = words{
+	{clm.Invalid, fieldNotBase64}: {text: "PKCS#10 data not in base64 format; {cause}."},
+	{clm.Invalid, "csr"}:          {text: "Failed to store csr; Error: InvalidParms."},
+	{clm.NeedsCSR, "required"}:    {text: `PKCS#10 data required. Policy "{value}" is locked to a User Provided CSR.`, phrase: sameText},
+	{clm.NeedsCSR, "refused"}:     {text: `PKCS#10 data will not be processed. Policy "{value}" is locked to a Server Generated CSR.`, phrase: sameText},
+	// The misspelling is the vendor's, here and on two more of its pages.
+	{clm.NeedsCSR, "origin"}: {text: "Certificate renew mismatch. Certificate {subject}, which originated from a User Provided CSR, requires a PKSC#10."},
+}
+
+// outputWords are about the form in which a certificate is to be handed out.
+var outputWords = words{
+	{clm.Invalid, fieldTimeout}:    {text: "Invalid WorkToDoTimeout. The value must be between 0 and 120."},
+	{clm.Invalid, fieldFormat}:     {text: "Invalid Format. The value {value} is not supported."},
+	{clm.Invalid, fieldNoPassword}: {text: "Password is required when IncludePrivateKey is true."},
+	{clm.Invalid, fieldWeak}:       {text: "Password does not conform to complexity requirements."},
+	{clm.NoKey, ""}:                {text: "Failed to lookup private key, error: Failed to lookup private key vault id", phrase: sameText},
+	{clm.Denied, "key"}:            {text: "Failed to lookup private key, error: Insufficient permission to read the private key", phrase: sameText},
+	{clm.NotIssued, ""}:            {text: "Certificate {subject} does not have certificate data."},
+}
+
+var renewing = operation{success: true, words: union(csrWords, outputWords, words{
+	{clm.Invalid, fieldMissingDN}:   {text: textMissingDN},
+	{clm.Invalid, "dn"}:             {text: textNoCertificate},
+	{clm.NotFound, ""}:              {text: textNoCertificate},
+	{clm.Denied, ""}:                {text: textNoCertificate},
+	{clm.Busy, ""}:                  {text: "Certificate {subject} is already being processed."},
+	{clm.Busy, "queued"}:            {text: statusQueued},
+	{clm.Busy, "csr"}:               {text: statusNoCSR},
+	{clm.InError, ""}:               {text: "Certificate {subject} is in an error state and cannot be renewed."},
+	{clm.Disabled, ""}:              {text: "Certificate renew error. Certificate is disabled."},
+	{clm.Unmanaged, clm.Monitoring}: {text: "Certificate {subject} is only enrolled for monitoring."},
+	{clm.Unmanaged, ""}:             {text: "Certificate renewal failed. Certificate {subject} has an invalid Management type: {value}."},
+	{clm.Invalid, "authority"}:      {text: "Could not store renewal request on certificate {subject} InvalidAttributeDN"},
+	{clm.Invalid, fieldAny}:         {text: "Need a certificate authority (CADN).\r\n"},
+	{clm.Invalid, ""}:               {text: "Could not store renewal request on certificate {subject} InvalidArgument"},
+})}
+
+var requesting = operation{
+	phrase: "Bad Request, check Error in response for details.",
+	rules:  map[clm.RuleName]string{clm.RuleUnitForbidden: "Organizational Unit value violates policy and cannot be used.\r\n\r\n"},
+	words: union(csrWords, outputWords, words{
+		{clm.Invalid, "folder"}:        {text: textNoFolder},
+		{clm.Invalid, "dn"}:            {text: textNoFolder},
+		{clm.NotFound, ""}:             {text: textNoFolder},
+		{clm.Denied, ""}:               {text: textNoFolder},
+		{clm.Invalid, fieldAny}:        {text: "Need a certificate authority (CADN).\r\n"},
+		{clm.Invalid, "authority"}:     {text: "Failed to write ca dn; Error: InvalidAttributeDN"},
+		{clm.NotFound, "authority"}:    {text: "Failed to write ca dn; Error: InvalidAttributeDN"},
+		{clm.Invalid, fieldNoName}:     {text: "An 'ObjectName' or 'Subject' is required for requesting a certificate."},
+		{clm.Invalid, "name"}:          {text: "Invalid ObjectName. The value {value} is not supported."},
+		{clm.Invalid, "key"}:           {text: "Invalid KeyAlgorithm, KeyBitSize or EllipticCurve. The value {value} is not supported."},
+		{clm.Invalid, "key-size"}:      {text: "Invalid KeyBitSize. The value {value} is not supported."},
+		{clm.Invalid, "pkix"}:          {text: "Invalid PkixParameterSet. The value {value} is not supported."},
+		{clm.Invalid, "management"}:    {text: "Invalid ManagementType. The value {value} is not supported."},
+		{clm.Invalid, "end-date"}:      {text: "Invalid Specific End Date. The value {value} is not supported."},
+		{clm.Invalid, "validity-days"}: {text: "Invalid Validity Period. The value {value} is not supported."},
+		{clm.Invalid, "san"}:           {text: "Invalid SubjectAltNames. The value {value} is not supported."},
+		{clm.Invalid, ""}:              {text: "Invalid Subject. The value {value} is not supported."},
+		{clm.Exists, ""}:               {text: "Object class mismatch. The object with DN {subject} has wrong object class {value}."},
+		{clm.Disabled, ""}:             {text: "Certificate request error. Certificate is disabled."},
+		{clm.Unmanaged, ""}:            {text: "Certificate will not be processed. Certificate Policy Management type {value} is locked."},
+		{clm.Busy, ""}:                 {text: "Certificate {subject} is already being processed."},
+		{clm.InError, ""}:              {text: statusOverlaid},
+		{clm.Unsupported, fieldCustom}: {text: "Custom Field error. Custom Field with name {value} does not exist or is not applicable for {subject} class."},
+		{clm.Unsupported, fieldDevices}: {
+			text: "Devices error. Devices and applications cannot be created by this server."},
+	}),
+}
+
+var retrieving = operation{words: union(outputWords, words{
+	{clm.Invalid, fieldMissingDN}: {text: textMissingDN},
+	{clm.Invalid, "dn"}:           {text: textNoCertificate, phrase: "Certificate does not exist."},
+	{clm.NotFound, ""}:            {text: textNoCertificate, phrase: "Certificate does not exist."},
+	{clm.Denied, ""}:              {text: textNoCertificate, phrase: "Certificate does not exist."},
+})}
+
+var checking = operation{words: union(csrWords, words{
+	{clm.Invalid, "folder"}: {text: textNoFolder},
+	{clm.Invalid, "dn"}:     {text: textNoFolder},
+	{clm.NotFound, ""}:      {text: textNoFolder},
+	{clm.Denied, ""}:        {text: textNoFolder},
+})}
+
+var listing = operation{members: []string{"ErrorDetails"}, words: words{
+	{clm.Invalid, "boolean"}: {text: "Invalid Boolean value. The value {value} for the parameter {subject} contained spaces, a non-numeric, or a number other than zero or one."},
+	{clm.Invalid, "date"}:    {text: "Invalid DateTime format. The value {value} for the parameter {subject} is not a valid ISO 8601 date."},
+	{clm.Invalid, "integer"}: {text: "Invalid integer value. The value {value} for the parameter {subject} contained spaces, a non-numeric, or a number out of range."},
+	{clm.Limited, ""}:        {text: "Too many folders. Rights on so many of them cannot be searched at once; give them on a folder above."},
+	{clm.Unsupported, ""}:    {text: "Unsupported parameter. The parameter {subject} is not supported."},
+	{clm.Invalid, ""}:        {text: "Invalid value. The value {value} is not supported."},
+}}
+
+// detailing's texts are those of GET Certificates/{guid}/ValidationResults; the
+// result codes are Config's.
+var detailing = operation{words: words{
+	{clm.Invalid, ""}:  {text: "GUID {subject} check failed; InvalidArgument"},
+	{clm.NotFound, ""}: {text: "GUID {subject} check failed; ObjectDoesNotExist"},
+	{clm.Denied, ""}:   {text: "GUID {subject} check failed; InsufficientPrivileges"},
+}}

@@ -1,0 +1,150 @@
+package tpp
+
+import (
+	"errors"
+	"maps"
+	"net/http"
+	"strings"
+
+	"github.com/certwright/certwright/internal/api/names"
+	"github.com/certwright/certwright/internal/clm"
+	"github.com/certwright/certwright/internal/pki"
+)
+
+// internalText is all that a client learns of a fault of ours.
+const internalText = "An internal error occurred. The server's log says more."
+
+// A way is one way to fail: a kind, and the field or, for management types, the
+// value that tells it from others of its kind. An empty field stands for the rest.
+type way struct {
+	kind  clm.Kind
+	field string
+}
+
+// Fields that only this package knows.
+const (
+	fieldMissingDN  = "missing-dn"
+	fieldTimeout    = "work-to-do-timeout"
+	fieldFormat     = "format"
+	fieldNoPassword = "password"
+	fieldWeak       = "weak-password"
+	fieldNotBase64  = "csr/base64"
+	fieldAny        = "authority/none"
+	fieldNoName     = "name/none"
+	fieldCustom     = "custom-field"
+	fieldDevices    = "devices"
+)
+
+// wayOf finds the way in which e failed.
+func wayOf(e *clm.Error) way {
+	switch {
+	case e.Kind == clm.Unmanaged:
+		return way{e.Kind, e.Value}
+	case e.Kind == clm.Invalid && e.Field == "csr" && errors.Is(e.Err, pki.ErrNotBase64):
+		return way{e.Kind, fieldNotBase64}
+	case e.Kind == clm.Invalid && e.Field == "authority" && e.Value == "":
+		return way{e.Kind, fieldAny}
+	case e.Kind == clm.Invalid && e.Field == "name" && e.Value == "":
+		return way{e.Kind, fieldNoName}
+	}
+	return way{e.Kind, e.Field}
+}
+
+// A saying is a text of the vendor's. {subject}, {value} and {cause} stand for
+// what the failure is about; DNs and values judged by policy are quoted where the
+// vendor quotes them.
+type saying struct {
+	text   string
+	phrase string // the reason phrase, if it is not the operation's
+}
+
+type words map[way]saying
+
+// sameText as a reason phrase repeats the text.
+const sameText = "{text}"
+
+// An operation is how one call refuses.
+type operation struct {
+	words   words
+	rules   map[clm.RuleName]string // texts of policy, where they differ from those of Renew
+	phrase  string                  // the reason phrase; empty repeats the text
+	success bool                    // its failures carry "Success":false
+	members []string                // further members that repeat the text
+}
+
+// say words a failure.
+func (o operation) say(e *clm.Error) saying {
+	if e.Kind == clm.Violation {
+		return saying{text: o.sayBreaches(e.Breaches)}
+	}
+	s, ok := o.words[wayOf(e)]
+	if !ok {
+		s, ok = o.words[way{kind: e.Kind}]
+	}
+	if !ok {
+		s.text = internalText
+	}
+	value := e.Value
+	if e.Kind == clm.Exists {
+		value = names.ClassName(clm.Class(value))
+	}
+	fill := strings.NewReplacer("{subject}", e.Subject, "{value}", value, "{cause}", cause(e))
+	return saying{text: fill.Replace(s.text), phrase: fill.Replace(s.phrase)}
+}
+
+// cause is what is wrong with a signing request that is no base64; of no other
+// failure is the cause ever shown.
+func cause(e *clm.Error) string {
+	if wayOf(e).field != fieldNotBase64 {
+		return ""
+	}
+	_, detail, _ := strings.Cut(e.Err.Error(), pki.ErrNotBase64.Error()+": ")
+	return detail
+}
+
+func (o operation) sayBreaches(breaches []clm.Breach) string {
+	var texts []string
+	for _, b := range breaches {
+		text, ok := o.rules[b.Rule]
+		if !ok {
+			text = ruleTexts[b.Rule]
+		}
+		texts = append(texts, strings.ReplaceAll(text, "{value}", b.Value))
+	}
+	return strings.Join(texts, "\r\n")
+}
+
+// refuse answers a call that failed. about names the object when the failure does not.
+func (a *api) refuse(c *call, o operation, about string, err error) answer {
+	e := clm.AsError(clm.About(about, err))
+	status := http.StatusBadRequest
+	s := o.say(e)
+	if e.Kind == clm.Internal || s.text == internalText {
+		a.logFault(c, err)
+		status, s = http.StatusInternalServerError, saying{text: internalText, phrase: sameText}
+	}
+	body := map[string]any{"Error": s.text}
+	if o.success {
+		body["Success"] = false
+	}
+	for _, member := range o.members {
+		body[member] = s.text
+	}
+	phrase := s.phrase
+	if phrase == "" {
+		phrase = o.phrase
+	}
+	if phrase == "" || phrase == sameText {
+		phrase = s.text
+	}
+	return answer{status: status, body: body, phrase: phrase}
+}
+
+// union merges tables; later ones win.
+func union(tables ...words) words {
+	all := words{}
+	for _, t := range tables {
+		maps.Copy(all, t)
+	}
+	return all
+}

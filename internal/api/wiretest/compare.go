@@ -1,0 +1,190 @@
+package wiretest
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// What stands for more than itself in the JSON of a response.
+const (
+	anyString  = "?"
+	anyNumber  = "#"
+	remembered = "?=" // in front of a name
+	others     = "..."
+)
+
+func compareJSON(want string, got []byte, vars map[string]string) error {
+	wantValue, err := decode([]byte(want))
+	if err != nil {
+		return fmt.Errorf("the response in the file: %w", err)
+	}
+	gotValue, err := decode(got)
+	if err != nil {
+		return fmt.Errorf("the answer's body: %w", err)
+	}
+	return compareValue("", wantValue, gotValue, vars)
+}
+
+func decode(data []byte) (v any, err error) {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	if err := d.Decode(&v); err != nil {
+		return nil, err
+	}
+	if d.More() {
+		return nil, errors.New("more than one value")
+	}
+	return v, nil
+}
+
+// compareValue compares two decoded values; path says where they stand.
+func compareValue(path string, want, got any, vars map[string]string) error {
+	switch w := want.(type) {
+	case map[string]any:
+		g, ok := got.(map[string]any)
+		if !ok {
+			return fmt.Errorf("%s: got %v, want an object", where(path), show(got))
+		}
+		return compareObjects(path, w, g, vars)
+	case []any:
+		g, ok := got.([]any)
+		if !ok || len(g) != len(w) {
+			return fmt.Errorf("%s: got %v, want a list of %d", where(path), show(got), len(w))
+		}
+		for i := range w {
+			if err := compareValue(fmt.Sprintf("%s[%d]", path, i), w[i], g[i], vars); err != nil {
+				return err
+			}
+		}
+		return nil
+	case string:
+		return compareString(path, w, got, vars)
+	}
+	if want != got {
+		return fmt.Errorf("%s: got %v, want %v", where(path), show(got), show(want))
+	}
+	return nil
+}
+
+func compareObjects(path string, want, got map[string]any, vars map[string]string) error {
+	_, open := want[others]
+	for _, name := range slices.Sorted(maps.Keys(got)) {
+		if _, ok := want[name]; !ok && !open {
+			return fmt.Errorf("%s: got a member %s that should not be there", where(path), name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		if name == others {
+			continue
+		}
+		value, ok := got[name]
+		if !ok {
+			return fmt.Errorf("%s: got no member %s", where(path), name)
+		}
+		if err := compareValue(path+"."+name, want[name], value, vars); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func compareString(path, want string, got any, vars map[string]string) error {
+	text, isText := got.(string)
+	name, remember := strings.CutPrefix(want, remembered)
+	switch {
+	case want == anyNumber:
+		if _, ok := got.(json.Number); !ok {
+			return fmt.Errorf("%s: got %v, want a number", where(path), show(got))
+		}
+	case !isText:
+		return fmt.Errorf("%s: got %v, want a string", where(path), show(got))
+	case remember:
+		vars[name] = text
+	case want != anyString && want != text:
+		return fmt.Errorf("%s: got %q, want %q", where(path), text, want)
+	}
+	return nil
+}
+
+func where(path string) string {
+	if path == "" {
+		return "the body"
+	}
+	return strings.TrimPrefix(path, ".")
+}
+
+func show(v any) string {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Sprint(v)
+	}
+	return string(data)
+}
+
+// Outline describes a PEM file: each line outside of a block as it is, an empty
+// one as a lone dot, each block by its type, with the common name of a
+// certificate, and each header of a block below it, indented. A line that does
+// not end in CRLF is marked.
+func Outline(file []byte) []string {
+	var out []string
+	for len(file) > 0 {
+		line, rest, found := bytes.Cut(file, []byte("\n"))
+		if bytes.HasPrefix(line, []byte("-----BEGIN ")) {
+			block, after := pem.Decode(file)
+			if block == nil {
+				return append(out, "a block that cannot be read")
+			}
+			out = append(out, outlineBlock(block, file[:len(file)-len(after)])...)
+			file = after
+			continue
+		}
+		out = append(out, outlineLine(line, found))
+		file = rest
+	}
+	return out
+}
+
+func outlineLine(line []byte, ended bool) string {
+	text := string(bytes.TrimSuffix(line, []byte("\r")))
+	if text == "" {
+		text = "."
+	}
+	if !ended || !bytes.HasSuffix(line, []byte("\r")) {
+		text += " (no CRLF)"
+	}
+	return text
+}
+
+func outlineBlock(block *pem.Block, raw []byte) []string {
+	text := block.Type
+	if cert, err := x509.ParseCertificate(block.Bytes); err == nil && block.Type == "CERTIFICATE" {
+		text += " " + cert.Subject.CommonName
+	}
+	if bytes.Count(raw, []byte("\n")) != bytes.Count(raw, []byte("\r\n")) {
+		text += " (no CRLF)"
+	}
+	out := []string{text}
+	for _, name := range slices.Sorted(maps.Keys(block.Headers)) {
+		out = append(out, "  "+name+": "+block.Headers[name])
+	}
+	return out
+}
+
+func compareOutline(want string, got []string) error {
+	lines := strings.Split(strings.TrimRight(want, "\n"), "\n")
+	ok := len(lines) == len(got)
+	for i := range lines {
+		ok = ok && matches(lines[i], got[i])
+	}
+	if !ok {
+		return fmt.Errorf("got this outline:\n%s", strings.Join(got, "\n"))
+	}
+	return nil
+}

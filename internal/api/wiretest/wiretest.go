@@ -1,0 +1,174 @@
+// Package wiretest holds conversations with a dialect that are kept as files.
+// Each file is a txtar archive: what the server must hold, then requests, each
+// with the response that it must get, as they go over the wire. The files are the
+// dialect's tests, and the examples in its documentation.
+//
+//	Renewing needs a name.
+//	-- setup --
+//	folder \VED\Policy\Shop
+//	token token alice certificate:manage
+//	-- request --
+//	POST /vedsdk/Certificates/Renew
+//	Authorization: Bearer {{token}}
+//
+//	{}
+//	-- response --
+//	400 Missing CertificateDN.
+//
+//	{"Error": "Missing CertificateDN.", "Success": false}
+//
+// A request is a line with method and target, headers, and after an empty line
+// the body. A body that is given gets a Content-Type of application/json unless
+// the headers say otherwise. Two headers are for the conversation itself:
+// "@until: 200" repeats the request until it gets that status, and "@client: x"
+// shows the client certificate that Host calls x.
+//
+// A response begins with its status and reason phrase, then headers that must be
+// there (a header with the value "-" must not), then its body: JSON is compared
+// by its meaning, with the exact names of its members; anything else as it is.
+// In it "?" stands for any string, "?=name" for any string that is remembered as
+// name, "#" for any number, a member "..." for further members, and ? alone for
+// any body that is not empty; in the phrase and in headers ? stands for any run
+// of characters. {{name}} is replaced by what was remembered, in requests and
+// responses.
+//
+// A section named outline followed by a remembered name describes a PEM file in
+// base64, a line for each line and block of it: see Outline.
+//
+// Sections with other names are given to the host, in their place.
+package wiretest
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
+)
+
+// A Host is a server to talk with.
+type Host struct {
+	Handler http.Handler
+	Vars    map[string]string          // what is remembered from the start, for {{name}}
+	Clients map[string]tls.Certificate // client certificates, for @client
+	Roots   *x509.CertPool             // who signs client certificates; nil asks for none
+
+	// Do carries out a section that is none of this package's own. What it puts into
+	// Vars may be used from then on.
+	Do func(t *testing.T, section, text string)
+}
+
+// Run holds the conversation of every file in dir and the folders below it, each
+// with a host of its own.
+func Run(t *testing.T, dir string, host func(*testing.T) *Host) {
+	files, err := filepath.Glob(filepath.Join(dir, "*.txtar"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	deeper, err := filepath.Glob(filepath.Join(dir, "*", "*.txtar"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files = append(files, deeper...)
+	if len(files) == 0 {
+		t.Fatalf("no conversations in %s", dir)
+	}
+	for _, file := range files {
+		name, err := filepath.Rel(dir, file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Run(strings.TrimSuffix(name, ".txtar"), func(t *testing.T) {
+			t.Parallel()
+			archive, err := txtar.ParseFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			Talk(t, archive, host(t))
+		})
+	}
+}
+
+// Talk holds one conversation. It stops at the first answer that is not as it
+// should be.
+func Talk(t *testing.T, archive *txtar.Archive, h *Host) {
+	t.Helper()
+	if h.Vars == nil {
+		h.Vars = map[string]string{}
+	}
+	server := httptest.NewUnstartedServer(h.Handler)
+	server.TLS = &tls.Config{}
+	if h.Roots != nil {
+		server.TLS.ClientAuth, server.TLS.ClientCAs = tls.VerifyClientCertIfGiven, h.Roots
+	}
+	server.StartTLS()
+	defer server.Close()
+	c := &conversation{host: h, server: server}
+	for n, section := range archive.Files {
+		if err := c.section(t, section.Name, string(section.Data)); err != nil {
+			t.Fatalf("section %d, %s: %v", n+1, section.Name, err)
+		}
+	}
+}
+
+// conversation is one under way.
+type conversation struct {
+	host   *Host
+	server *httptest.Server
+	got    *exchange // the last request and its answer; nil when it has been looked at
+}
+
+func (c *conversation) section(t *testing.T, name, text string) error {
+	t.Helper()
+	words := strings.Fields(name)
+	if len(words) == 0 {
+		return fmt.Errorf("a section without a name")
+	}
+	switch words[0] {
+	case "request":
+		r, err := parseRequest(c.fill(text))
+		if err != nil {
+			return err
+		}
+		c.got, err = c.send(r)
+		return err
+	case "response":
+		if c.got == nil {
+			return fmt.Errorf("there was no request before this response")
+		}
+		got := c.got
+		c.got = nil
+		if err := got.compare(c.fill(text), c.host.Vars); err != nil {
+			return fmt.Errorf("%w\nto %s it was:\n%s", err, got.request.line(), got)
+		}
+		return nil
+	case "outline":
+		if len(words) != 2 {
+			return fmt.Errorf("an outline needs the name of what it describes")
+		}
+		file, err := base64.StdEncoding.DecodeString(c.host.Vars[words[1]])
+		if err != nil {
+			return err
+		}
+		return compareOutline(c.fill(text), Outline(file))
+	}
+	if c.host.Do == nil {
+		return fmt.Errorf("nobody knows what to do with it")
+	}
+	c.host.Do(t, name, c.fill(text))
+	return nil
+}
+
+// fill replaces {{name}} by what is remembered.
+func (c *conversation) fill(text string) string {
+	for name, value := range c.host.Vars {
+		text = strings.ReplaceAll(text, "{{"+name+"}}", value)
+	}
+	return text
+}

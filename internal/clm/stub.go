@@ -1,3 +1,0 @@
-package clm
-
-type RuleName string

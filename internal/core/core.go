@@ -1,0 +1,58 @@
+// Package core holds the use cases: everything that anybody can ask of the
+// server, whichever dialect they speak, and the runner that carries work out.
+//
+// A use case checks who may, applies the rules of package clm to facts, and in
+// one transaction writes what follows together with its audit entry. What takes
+// time is written down as work, which the runner claims and carries from stage
+// to stage; whoever wants to wait watches the work.
+package core
+
+import (
+	"log/slog"
+	"sync"
+
+	"github.com/certwright/certwright/internal/ca"
+	"github.com/certwright/certwright/internal/secret"
+	"github.com/certwright/certwright/internal/store"
+)
+
+// Config is what a Core is made of.
+type Config struct {
+	DB         *store.DB
+	Box        *secret.Box
+	Connectors ca.Registry
+	MakeIssuer IssuerMaker
+	Log        *slog.Logger
+	Workers    int // works carried out at a time; zero means DefaultWorkers
+}
+
+// DefaultWorkers is how many works are carried out at a time unless said
+// otherwise. Most of them wait, for a CA or for the disk.
+const DefaultWorkers = 32
+
+// Core is the whole server without its edges. Its methods may be used concurrently.
+type Core struct {
+	db         *store.DB
+	box        *secret.Box
+	connectors ca.Registry
+	makeIssuer IssuerMaker
+	log        *slog.Logger
+	workers    int
+
+	failures failures
+
+	mu          sync.Mutex
+	issuers     map[string]*ca.Issuer
+	authorities map[string]authority
+}
+
+// New makes a Core. It does nothing by itself until Run is called.
+func New(c Config) *Core {
+	if c.Workers == 0 {
+		c.Workers = DefaultWorkers
+	}
+	return &Core{
+		db: c.DB, box: c.Box, connectors: c.Connectors, makeIssuer: c.MakeIssuer, log: c.Log, workers: c.Workers,
+		issuers: map[string]*ca.Issuer{}, authorities: map[string]authority{},
+	}
+}

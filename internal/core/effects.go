@@ -1,0 +1,212 @@
+package core
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/certwright/certwright/internal/ca"
+	"github.com/certwright/certwright/internal/clm"
+	"github.com/certwright/certwright/internal/pki"
+	"github.com/certwright/certwright/internal/store"
+)
+
+// task is a work in the hands of a worker, with the facts that its effects need.
+type task struct {
+	work    clm.Work
+	path    clm.Path // ends at the place
+	version clm.Version
+	before  *clm.Version // the version in use; nil before the first
+	ca      authority
+	chain   [][]byte      // learnt with the certificate
+	names   clm.Names     // what the certificate is to say
+	issued  clm.Names     // what it says
+	settled crypto.Signer // the key, while it is at hand
+}
+
+// An effect does the work of one stage. It may be done twice with the same task;
+// each says why a second time is harmless.
+type effect func(*Core, context.Context, *task) (clm.Outcome, error)
+
+// effects has one for every stage of every plan.
+var effects = map[clm.Stage]effect{
+	clm.CreateKey: (*Core).createKey,
+	clm.CreateCSR: (*Core).createCSR,
+	clm.Submit:    (*Core).submit,
+	clm.Collect:   (*Core).collect,
+	clm.Activate:  (*Core).activate,
+}
+
+// seenOutside lists the stages at which something outside sees what was made so
+// far, which must therefore be durable before. A CA that is local is not outside.
+var seenOutside = map[clm.Stage]bool{clm.Submit: true, clm.Collect: true}
+
+// createKey makes the key, or takes over the one in use where policy allows it
+// and it is wanted. Again is harmless: nobody has seen the first key.
+func (c *Core) createKey(_ context.Context, t *task) (clm.Outcome, error) {
+	key, err := c.keyFor(t)
+	if err != nil {
+		return clm.Outcome{}, err
+	}
+	sealed, err := c.sealKey(key, versionBind(t.version.ID))
+	if err != nil {
+		return clm.Outcome{}, err
+	}
+	t.settled = key
+	return clm.Outcome{Key: sealed, Hash: pki.PublicKeyHash(key.Public())}, nil
+}
+
+func (c *Core) keyFor(t *task) (crypto.Signer, error) {
+	reuse := t.path.Value(clm.ReuseKeyAllowed).IsOn() && t.path.Value(clm.ReuseKeyWanted).IsOn()
+	if reuse && t.before != nil && len(t.before.Sealed) > 0 {
+		return c.openKey(t.before.Sealed, versionBind(t.before.ID))
+	}
+	demand := demandOf(t.path)
+	t.path[:len(t.path)-1].PolicyFor(t.path.Last().Class).Fill(&demand)
+	key, err := pki.GenerateKey(specOf(demand))
+	return key, clm.Permanent(err)
+}
+
+// createCSR signs the request. Again is harmless: same key, same names.
+func (c *Core) createCSR(_ context.Context, t *task) (clm.Outcome, error) {
+	if t.settled == nil {
+		key, err := c.openKey(t.version.Sealed, versionBind(t.version.ID))
+		if err != nil {
+			return clm.Outcome{}, clm.Permanent(err)
+		}
+		t.settled = key
+	}
+	csr, err := pki.CreateCSR(t.names, t.settled)
+	return clm.Outcome{CSR: csr}, clm.Permanent(err)
+}
+
+// submit places the order. Again is harmless: the CA knows the order by its key.
+func (c *Core) submit(ctx context.Context, t *task) (clm.Outcome, error) {
+	order, err := t.order()
+	if err != nil {
+		return clm.Outcome{}, clm.Permanent(err)
+	}
+	ref, err := t.ca.Submit(ctx, order)
+	return clm.Outcome{Ref: ref}, err
+}
+
+// collect fetches the certificate. Again is harmless: it only reads.
+func (c *Core) collect(ctx context.Context, t *task) (clm.Outcome, error) {
+	order, err := t.order()
+	if err != nil {
+		return clm.Outcome{}, clm.Permanent(err)
+	}
+	issued, err := t.ca.Collect(ctx, order)
+	return clm.Outcome{Later: issued.Later, Cert: issued.Cert, Chain: issued.Chain}, err
+}
+
+// activate compares the certificate with the key before it may become the one in
+// use; the swap itself is part of the transaction that ends the work. Again is
+// harmless: it only compares.
+func (c *Core) activate(_ context.Context, t *task) (clm.Outcome, error) {
+	cert, err := x509.ParseCertificate(t.version.Cert)
+	if err != nil {
+		return clm.Outcome{}, clm.Permanent(fmt.Errorf("the certificate cannot be read: %w", err))
+	}
+	facts := pki.Describe(cert)
+	if !bytes.Equal(facts.KeyHash, t.version.KeyHash) {
+		return clm.Outcome{}, clm.Permanent(errors.New("the certificate is for another key"))
+	}
+	v := &t.version
+	v.Thumbprint, v.Serial, v.NotBefore, v.NotAfter = facts.Thumbprint, facts.Serial, facts.NotBefore, facts.NotAfter
+	t.issued = facts.Names
+	return clm.Outcome{}, nil
+}
+
+// order is the order for the version. All of it is durable or a function of what is.
+func (t *task) order() (ca.Order, error) {
+	end, err := endDate(t.path, t.ca.kind)
+	if err != nil {
+		return ca.Order{}, err
+	}
+	days, err := validity(t.path)
+	if err != nil {
+		return ca.Order{}, err
+	}
+	return ca.Order{
+		Key: t.work.Key(), At: t.work.Created, CSR: t.version.CSR, Names: t.names, Days: days, EndDate: end, Ref: t.version.Ref,
+	}, nil
+}
+
+// validity is the wanted validity in days; zero leaves it to the CA.
+func validity(path clm.Path) (int, error) {
+	text := path.Value(clm.ValidityDays).First()
+	if text == "" {
+		return 0, nil
+	}
+	days, err := strconv.Atoi(text)
+	if err != nil || days < 1 {
+		return 0, clm.Fail(clm.Invalid, string(clm.ValidityDays), text)
+	}
+	return days, nil
+}
+
+// learn keeps what an effect has brought.
+func (t *task) learn(out clm.Outcome) {
+	v := &t.version
+	for _, fact := range []struct{ into, from *[]byte }{
+		{&v.Sealed, &out.Key}, {&v.KeyHash, &out.Hash}, {&v.CSR, &out.CSR}, {&v.Cert, &out.Cert},
+	} {
+		if len(*fact.from) > 0 {
+			*fact.into = *fact.from
+		}
+	}
+	if out.Ref != "" {
+		v.Ref = out.Ref
+	}
+	if len(out.Chain) > 0 {
+		t.chain = out.Chain
+	}
+}
+
+// task gathers the facts for a work that was claimed.
+func (c *Core) task(ctx context.Context, w clm.Work) (*task, error) {
+	t := &task{work: w}
+	err := c.db.Read(ctx, func(tx *store.Tx) (err error) {
+		if t.path, err = tx.PathByID(w.Subject); err != nil {
+			return err
+		}
+		if t.version, err = tx.Version(w.Version); err != nil {
+			return err
+		}
+		if w.Stage == clm.CreateKey {
+			if t.before, err = c.current(tx, w.Subject); err != nil {
+				return err
+			}
+		}
+		t.ca, err = c.authority(tx, t.path.Value(clm.IssuedBy).First())
+		return clm.Permanent(err)
+	})
+	if err != nil {
+		return t, err
+	}
+	t.version.Authority = t.ca.id
+	t.names = namesOf(t.path)
+	if t.version.UserCSR {
+		csr, err := pki.ParseCSRDER(t.version.CSR)
+		if err != nil {
+			return t, clm.Permanent(err)
+		}
+		t.names = csr.Names
+	}
+	return t, nil
+}
+
+// current is the version in use of a place; nil before the first.
+func (c *Core) current(tx *store.Tx, place clm.ObjectID) (*clm.Version, error) {
+	id, err := tx.Current(place)
+	if err != nil || id == 0 {
+		return nil, err
+	}
+	v, err := tx.Version(id)
+	return &v, err
+}

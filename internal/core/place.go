@@ -1,0 +1,155 @@
+package core
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/certwright/certwright/internal/clm"
+	"github.com/certwright/certwright/internal/pki"
+	"github.com/certwright/certwright/internal/store"
+)
+
+// find finds an object by the DN that a client wrote. What the actor may not see
+// does not exist. It returns what the actor may do with the object besides.
+func find(tx *store.Tx, who clm.Actor, dn string) (clm.Path, clm.Rights, error) {
+	parsed, err := clm.ParseDN(dn)
+	if err != nil {
+		return nil, 0, clm.About(dn, err)
+	}
+	path, err := tx.Path(parsed)
+	return seen(path, err, who, dn)
+}
+
+// findByID is find for an object known by its GUID.
+func findByID(tx *store.Tx, who clm.Actor, id clm.ObjectID) (clm.Path, clm.Rights, error) {
+	path, err := tx.PathByID(id)
+	return seen(path, err, who, string(id))
+}
+
+func seen(path clm.Path, err error, who clm.Actor, asked string) (clm.Path, clm.Rights, error) {
+	if err != nil {
+		return nil, 0, clm.About(asked, err)
+	}
+	rights := path.Rights(who)
+	if !rights.Has(clm.View) {
+		return nil, 0, clm.About(asked, clm.NotFound)
+	}
+	return path, rights, nil
+}
+
+// isCertificate reports whether the path ends at a place for certificates.
+func isCertificate(path clm.Path) bool { return path.Last().Class.Is(clm.CertificateBase) }
+
+// management is the management type that holds for the last object of the path.
+func management(path clm.Path) string {
+	if t := path.Value(clm.ManagementType).First(); t != "" {
+		return t
+	}
+	return clm.Enrollment
+}
+
+// isManaged reports whether certificates of the type are ordered here.
+func isManaged(managementType string) bool {
+	return managementType == clm.Enrollment || managementType == clm.Provisioning
+}
+
+// nameAttrs says where each part of a certificate's names is kept on an object.
+var nameAttrs = []struct {
+	attr clm.Attr
+	one  func(*clm.Names) *string
+	many func(*clm.Names) *[]string
+}{
+	{attr: clm.CommonName, one: func(n *clm.Names) *string { return &n.CommonName }},
+	{attr: clm.Organization, one: func(n *clm.Names) *string { return &n.Organization }},
+	{attr: clm.OrganizationalUnit, many: func(n *clm.Names) *[]string { return &n.OrganizationalUnit }},
+	{attr: clm.Locality, one: func(n *clm.Names) *string { return &n.Locality }},
+	{attr: clm.Province, one: func(n *clm.Names) *string { return &n.Province }},
+	{attr: clm.Country, one: func(n *clm.Names) *string { return &n.Country }},
+	{attr: clm.SANDNS, many: func(n *clm.Names) *[]string { return &n.DNS }},
+	{attr: clm.SANEmail, many: func(n *clm.Names) *[]string { return &n.Email }},
+	{attr: clm.SANIP, many: func(n *clm.Names) *[]string { return &n.IP }},
+	{attr: clm.SANURI, many: func(n *clm.Names) *[]string { return &n.URI }},
+	{attr: clm.SANUPN, many: func(n *clm.Names) *[]string { return &n.UPN }},
+}
+
+// namesOf is what the certificate at the end of the path is to say.
+func namesOf(path clm.Path) (n clm.Names) {
+	for _, a := range nameAttrs {
+		if s := path.Value(a.attr); a.one != nil {
+			*a.one(&n) = s.First()
+		} else {
+			*a.many(&n) = s.Values
+		}
+	}
+	return n
+}
+
+// setNames writes the names on an object. Parts that are empty are removed.
+func setNames(own map[clm.Attr][]string, n clm.Names) {
+	for _, a := range nameAttrs {
+		if a.one != nil {
+			set(own, a.attr, *a.one(&n))
+		} else {
+			set(own, a.attr, *a.many(&n)...)
+		}
+	}
+}
+
+// set writes the values of an attribute; empty values are left out, and an
+// attribute without values does not exist.
+func set(own map[clm.Attr][]string, a clm.Attr, values ...string) {
+	var kept []string
+	for _, v := range values {
+		if v != "" {
+			kept = append(kept, v)
+		}
+	}
+	if len(kept) == 0 {
+		delete(own, a)
+		return
+	}
+	own[a] = kept
+}
+
+// demandOf is what the certificate at the end of the path demands of policy when
+// its key is made here.
+func demandOf(path clm.Path) clm.Demand {
+	d := clm.Demand{Names: namesOf(path), KeyAlgorithm: path.Value(clm.KeyAlgorithm).First(), Curve: path.Value(clm.Curve).First()}
+	d.KeySize, _ = strconv.Atoi(path.Value(clm.KeySize).First())
+	return d
+}
+
+// demandOfCSR is what a signing request demands of policy.
+func demandOfCSR(csr *pki.CSR) clm.Demand {
+	return clm.Demand{Names: csr.Names, KeyAlgorithm: csr.Key.Algorithm, KeySize: csr.Key.Bits, Curve: csr.Key.Curve}
+}
+
+// specOf is the key that a demand asks for.
+func specOf(d clm.Demand) pki.KeySpec {
+	if clm.Algorithm(d.KeyAlgorithm) == clm.RSA {
+		return pki.KeySpec{Algorithm: clm.RSA, Bits: d.KeySize}
+	}
+	return pki.KeySpec{Algorithm: clm.Algorithm(d.KeyAlgorithm), Curve: clm.CurveName(d.Curve)}
+}
+
+// endDateLayouts are the forms in which clients write an end date. Those without
+// an offset are in UTC.
+var endDateLayouts = []string{time.RFC3339, "2006-01-02 15:04:05", "2006-01-02T15:04:05", "2006-01-02"}
+
+// endDate is the end that was asked for: for authorities of the kind, or for any.
+// It is zero where none was.
+func endDate(path clm.Path, kind string) (time.Time, error) {
+	text := path.Value(clm.EndDateFor(kind)).First()
+	if text == "" {
+		text = path.Value(clm.EndDate).First()
+	}
+	if text == "" {
+		return time.Time{}, nil
+	}
+	for _, layout := range endDateLayouts {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t.UTC(), nil
+		}
+	}
+	return time.Time{}, clm.Fail(clm.Invalid, string(clm.EndDate), text)
+}

@@ -1,0 +1,142 @@
+package core
+
+import (
+	"context"
+
+	"github.com/certwright/certwright/internal/clm"
+	"github.com/certwright/certwright/internal/pki"
+	"github.com/certwright/certwright/internal/store"
+)
+
+// Renew asks for the next certificate of a place.
+type Renew struct {
+	DN       string
+	CSR      string // PKCS #10 in any form that clients send
+	Reenable bool   // a disabled place is enabled again
+
+	// Check is what the edge has to say once the place is found and the actor may
+	// renew it; nil has nothing to say.
+	Check func(clm.Path) error
+}
+
+// RenewKinds are the ways in which Renew fails. Of Busy, Field is "queued" while
+// nobody has begun, "csr" while the work waits for a signing request, and empty
+// otherwise; of Unmanaged, Value is the management type; of NeedsCSR, Field is
+// "required", "refused" or, where a place's requests come from outside, "origin".
+var RenewKinds = []clm.Kind{
+	clm.Internal, clm.Invalid, clm.NotFound, clm.Unmanaged, clm.Busy, clm.Disabled, clm.InError, clm.NeedsCSR, clm.Violation,
+}
+
+// Renew opens the work that leads to the place's next version. The version in use
+// stays so until the new one is in.
+func (c *Core) Renew(ctx context.Context, who clm.Actor, r Renew) (done Accepted, err error) {
+	csr, csrErr := parseCSR(r.CSR)
+	err = c.db.Write(ctx, store.Entry{Actor: who, Action: "renew", Subject: r.DN}, func(tx *store.Tx) error {
+		path, rights, err := find(tx, who, r.DN)
+		if err != nil {
+			return err
+		}
+		if !isCertificate(path) || !rights.Has(clm.Write|clm.KeyRead) {
+			return clm.About(r.DN, clm.NotFound)
+		}
+		place := cloned(path.Last())
+		tx.About(string(place.DN), "")
+		open, err := openWork(tx, place.ID)
+		if err != nil {
+			return err
+		}
+		if err := r.may(tx, path, open, csr, csrErr); err != nil {
+			return clm.About(string(place.DN), err)
+		}
+		if r.write(place, csr) {
+			if err := tx.SaveObject(place); err != nil {
+				return err
+			}
+		}
+		w, err := r.begin(tx, who, path, place, open, csr)
+		done = Accepted{DN: place.DN, ID: place.ID, Version: w.Version, Work: w.ID}
+		return clm.About(string(place.DN), busyIfTaken(err))
+	})
+	return done, err
+}
+
+// may applies the rules in the order of tpp-certificates 5.3; the first that
+// fails answers.
+func (r Renew) may(tx *store.Tx, path clm.Path, open *Open, csr *pki.CSR, csrErr error) error {
+	place := path.Last()
+	if r.Check != nil {
+		if err := r.Check(path); err != nil {
+			return err
+		}
+	}
+	if m := management(path); !isManaged(m) {
+		return clm.Fail(clm.Unmanaged, "", m)
+	}
+	if open != nil && open.State != clm.Stopped && !(open.State == clm.AwaitsCSR && r.CSR != "") {
+		return clm.Fail(clm.Busy, busyField[open.State], "")
+	}
+	if (clm.Certificate{Object: *place}).IsOff() && !r.Reenable {
+		return clm.Disabled
+	}
+	if open != nil && open.State == clm.Stopped {
+		return clm.InError
+	}
+	policy := path[:len(path)-1].PolicyFor(place.Class)
+	fromOutside := len(place.Own[clm.UserCSR]) > 0 && place.Own[clm.UserCSR][0] == "1"
+	if err := csrWish(policy, r.CSR != "", fromOutside); err != nil {
+		return err
+	}
+	if csrErr != nil {
+		return csrErr
+	}
+	demand := demandOf(path)
+	if csr != nil {
+		demand = demandOfCSR(csr)
+	} else {
+		policy.Fill(&demand)
+	}
+	return judge(tx, policy, demand, csr, place.ID)
+}
+
+// busyField says which kind of busy a state is.
+var busyField = map[clm.State]string{clm.Queued: "queued", clm.AwaitsCSR: "csr"}
+
+// write writes the renewal's data on the place and reports whether it had any.
+func (r Renew) write(place *clm.Object, csr *pki.CSR) (changed bool) {
+	if _, off := place.Own[clm.Off]; off {
+		delete(place.Own, clm.Off)
+		changed = true
+	}
+	if csr != nil {
+		writeDemand(place.Own, demandOfCSR(csr), true)
+		changed = true
+	}
+	return changed
+}
+
+// begin opens the work, or gives work that waits for a signing request the one
+// that came.
+func (r Renew) begin(tx *store.Tx, who clm.Actor, path clm.Path, place *clm.Object, open *Open, csr *pki.CSR) (clm.Work, error) {
+	if open == nil && csr == nil && path.Value(clm.UserCSR).IsOn() {
+		w, err := begin(tx, who, place, nil, nil, "renew")
+		w.Stage, w.NotBefore = clm.CreateCSR, clm.Never
+		if err == nil {
+			err = tx.SaveWork(w)
+		}
+		return w, err
+	}
+	var from *clm.Work
+	if open != nil {
+		from = &open.Work
+	}
+	return begin(tx, who, place, csr, from, "renew")
+}
+
+// busyIfTaken turns the index's refusal of a second open work into Busy: no rule
+// that was forgotten can open two.
+func busyIfTaken(err error) error {
+	if err == store.ErrDuplicate {
+		return clm.Busy
+	}
+	return err
+}

@@ -1,0 +1,217 @@
+package core
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/certwright/certwright/internal/clm"
+	"github.com/certwright/certwright/internal/pki"
+	"github.com/certwright/certwright/internal/store"
+)
+
+// Request asks for a certificate: a new one at a new place in a folder, or the
+// next one of a place that exists.
+type Request struct {
+	Folder       string // its DN
+	Name         string // of the place; empty: the common name, or else the first DNS name
+	Class        clm.Class
+	Authority    string // the DN of the template; empty: what policy says
+	Names        clm.Names
+	KeyAlgorithm string
+	KeySize      int
+	Curve        string
+	CSR          string                // PKCS #10 in any form that clients send; empty: key and request are made here
+	Own          map[clm.Attr][]string // further values to be written on the object
+	Reenable     bool                  // a disabled place is enabled again
+	Hold         bool                  // write it all down, but begin nothing
+
+	// Check is what the edge has to say once the object's place is known and the
+	// actor may use it; nil has nothing to say. The path ends at the folder.
+	Check func(clm.Path) error
+}
+
+// Accepted is what a request or a renewal led to. The work has begun or waits;
+// see Core.Wait.
+type Accepted struct {
+	DN      clm.DN
+	ID      clm.ObjectID
+	Version clm.VersionID
+	Work    clm.WorkID // zero where nothing was begun
+}
+
+// RequestKinds are the ways in which Request fails. NotFound and Denied are about
+// the folder; of Invalid, Field says which input; of NeedsCSR, whether one is
+// required or refused, and Value whose rule it is.
+var RequestKinds = []clm.Kind{
+	clm.Internal, clm.Invalid, clm.NotFound, clm.Disabled, clm.Unmanaged, clm.NeedsCSR, clm.Violation, clm.Exists,
+}
+
+// Request writes the request down and begins the work. A place whose work is
+// still open begins anew with the new data; the old work is ended and whatever it
+// brings later is dropped. A place that has stopped on an error takes the request
+// but stays stopped.
+func (c *Core) Request(ctx context.Context, who clm.Actor, r Request) (done Accepted, err error) {
+	if r.Class == "" {
+		r.Class = clm.ServerCertificate
+	}
+	csr, csrErr := parseCSR(r.CSR)
+	if csr != nil {
+		r.Names = csr.Names
+	}
+	err = c.db.Write(ctx, store.Entry{Actor: who, Action: "request", Subject: r.Folder}, func(tx *store.Tx) error {
+		folder, rights, err := find(tx, who, r.Folder)
+		if err != nil {
+			return err
+		}
+		if !rights.Has(clm.Create) || folder.Last().Class != clm.Folder {
+			return clm.About(r.Folder, clm.NotFound)
+		}
+		place, fresh, err := r.place(tx, who, folder)
+		if err != nil {
+			return err
+		}
+		tx.About(string(place.DN), "")
+		if err := r.admit(tx, folder, place, csr, csrErr); err != nil {
+			return clm.About(string(place.DN), err)
+		}
+		if fresh {
+			err = tx.AddObject(place, folder.Last().ID)
+		} else {
+			err = tx.SaveObject(place)
+		}
+		if err != nil {
+			return err
+		}
+		done = Accepted{DN: place.DN, ID: place.ID}
+		if r.Hold {
+			return nil
+		}
+		open, err := tx.OpenWork(place.ID, clm.EnrollLane)
+		if err != nil {
+			return err
+		}
+		w, err := begin(tx, who, place, csr, open, "request")
+		done.Version, done.Work = w.Version, w.ID
+		return err
+	})
+	return done, err
+}
+
+// place finds the place that the request names, or makes up a new one.
+func (r Request) place(tx *store.Tx, who clm.Actor, folder clm.Path) (place *clm.Object, fresh bool, err error) {
+	name := r.Name
+	if name == "" {
+		name = r.Names.CommonName
+	}
+	if name == "" && len(r.Names.DNS) > 0 {
+		name = r.Names.DNS[0]
+	}
+	if err := clm.CheckName(name); err != nil {
+		return nil, false, clm.About(r.Folder, err)
+	}
+	dn := folder.Last().DN.Child(name)
+	path, err := tx.Path(dn)
+	switch {
+	case err == nil && !isCertificate(path):
+		return nil, false, clm.About(string(dn), clm.Fail(clm.Exists, "class", string(path.Last().Class)))
+	case err == nil && !path.Rights(who).Has(clm.Write):
+		return nil, false, clm.About(string(dn), clm.NotFound)
+	case err == nil:
+		return cloned(path.Last()), false, nil
+	case clm.AsError(err).Kind == clm.NotFound:
+		return &clm.Object{DN: dn, Class: r.Class, Own: map[clm.Attr][]string{}}, true, nil
+	}
+	return nil, false, err
+}
+
+// admit applies the rules, in the order in which their failures are reported, and
+// writes the request's data on the place.
+func (r Request) admit(tx *store.Tx, folder clm.Path, place *clm.Object, csr *pki.CSR, csrErr error) error {
+	if r.Check != nil {
+		if err := r.Check(folder); err != nil {
+			return err
+		}
+	}
+	policy := folder.PolicyFor(place.Class)
+	if m := policy.Management; m.Locked && !isManaged(m.First()) {
+		return clm.Fail(clm.Unmanaged, "policy", m.First())
+	}
+	if (clm.Certificate{Object: *place}).IsOff() && !r.Reenable {
+		return clm.Disabled
+	}
+	delete(place.Own, clm.Off)
+	if err := csrWish(policy, r.CSR != "", false); err != nil {
+		return err
+	}
+	if csrErr != nil {
+		return csrErr
+	}
+	r.write(place.Own, csr)
+	path := append(folder[:len(folder):len(folder)], place)
+	demand := r.demand()
+	if csr != nil {
+		demand = demandOfCSR(csr)
+	} else {
+		policy.Fill(&demand)
+	}
+	if err := judge(tx, policy, demand, csr, place.ID); err != nil {
+		return err
+	}
+	return r.checkAuthority(tx, path, policy)
+}
+
+// demand is what the members of the request ask for, with nothing filled in.
+func (r Request) demand() clm.Demand {
+	return clm.Demand{Names: r.Names, KeyAlgorithm: r.KeyAlgorithm, KeySize: r.KeySize, Curve: r.Curve}
+}
+
+// write writes the request's data on the place.
+func (r Request) write(own map[clm.Attr][]string, csr *pki.CSR) {
+	for a, values := range r.Own {
+		if a != clm.CreatedBy || len(own[a]) == 0 {
+			set(own, a, values...)
+		}
+	}
+	set(own, clm.IssuedBy, r.Authority)
+	if csr != nil {
+		writeDemand(own, demandOfCSR(csr), true)
+	} else {
+		writeDemand(own, r.demand(), false)
+	}
+}
+
+// writeDemand writes on a place what is demanded; what the demand leaves out is
+// removed, so that the place asks for that and nothing else.
+func writeDemand(own map[clm.Attr][]string, d clm.Demand, userCSR bool) {
+	setNames(own, d.Names)
+	algorithm, size, outside := "", "", ""
+	if d.KeyAlgorithm != "" {
+		algorithm = clm.Algorithm(d.KeyAlgorithm)
+	}
+	if d.KeySize != 0 {
+		size = strconv.Itoa(d.KeySize)
+	}
+	if userCSR {
+		outside = "1"
+	}
+	set(own, clm.KeyAlgorithm, algorithm)
+	set(own, clm.KeySize, size)
+	set(own, clm.Curve, clm.CurveName(d.Curve))
+	set(own, clm.UserCSR, outside)
+}
+
+// checkAuthority makes sure that there is an authority to order from, and that it
+// is the one that policy insists on.
+func (r Request) checkAuthority(tx *store.Tx, path clm.Path, policy clm.Policy) error {
+	dn := path.Value(clm.IssuedBy).First()
+	if dn == "" {
+		return clm.Fail(clm.Invalid, string(clm.IssuedBy), "")
+	}
+	if policy.Authority.Locked && r.Authority != "" && clm.DN(r.Authority).Key() != clm.DN(dn).Key() {
+		return clm.Fail(clm.Invalid, string(clm.IssuedBy), r.Authority)
+	}
+	if _, err := authorityPath(tx, dn); err != nil {
+		return clm.Fail(clm.Invalid, string(clm.IssuedBy), dn)
+	}
+	return nil
+}

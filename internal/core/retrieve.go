@@ -1,0 +1,110 @@
+package core
+
+import (
+	"context"
+	"crypto"
+
+	"github.com/certwright/certwright/internal/clm"
+	"github.com/certwright/certwright/internal/store"
+)
+
+// Retrieve asks for the certificate of a place.
+type Retrieve struct {
+	DN       string
+	WithKey  bool // the private key too
+	KeyIfAny bool // the private key if it is held and the actor may have it, without complaint
+
+	// Check is what the edge has to say once the place is found; nil has nothing to say.
+	Check func(clm.Path) error
+}
+
+// RetrieveKinds are the ways in which Retrieve fails. Denied is about reading the key.
+var RetrieveKinds = []clm.Kind{clm.Internal, clm.Invalid, clm.NotFound, clm.NotIssued, clm.NoKey, clm.Denied}
+
+// Issued is a certificate as handed out. While work that leads to a new one is
+// open, nothing but Place, Path and Open is given: the old certificate is never
+// handed out for the new.
+type Issued struct {
+	Place   clm.Certificate
+	Path    clm.Path
+	Open    *Open // the open work, or nil
+	Version clm.Version
+	Chain   [][]byte      // what stands above the certificate, the issuer first, the root last; DER
+	Key     crypto.Signer // nil unless asked for
+}
+
+// Open is work that has not ended, and how it stands.
+type Open struct {
+	clm.Work
+	State clm.State
+}
+
+// Retrieve hands out the certificate in use, or says what is being done about
+// the next one.
+func (c *Core) Retrieve(ctx context.Context, who clm.Actor, r Retrieve) (got Issued, err error) {
+	var sealed []byte
+	err = c.db.Read(ctx, func(tx *store.Tx) error {
+		path, rights, err := find(tx, who, r.DN)
+		if err != nil {
+			return err
+		}
+		if !isCertificate(path) || !rights.Has(clm.Read) {
+			return clm.About(r.DN, clm.NotFound)
+		}
+		dn := string(path.Last().DN)
+		if r.Check != nil {
+			if err := r.Check(path); err != nil {
+				return clm.About(dn, err)
+			}
+		}
+		if got, err = c.inUse(tx, path); err != nil || got.Open != nil {
+			return clm.About(dn, err)
+		}
+		if got.Place.Current == 0 {
+			return clm.About(dn, clm.NotIssued)
+		}
+		sealed, err = r.key(got.Version, rights)
+		return clm.About(dn, err)
+	})
+	if err != nil || len(sealed) == 0 {
+		return got, err
+	}
+	got.Key, err = c.openKey(sealed, versionBind(got.Version.ID))
+	return got, err
+}
+
+// key is the sealed key that is to be handed out, if any.
+func (r Retrieve) key(v clm.Version, rights clm.Rights) ([]byte, error) {
+	switch {
+	case !r.WithKey && !r.KeyIfAny:
+		return nil, nil
+	case rights.Has(clm.KeyRead) && len(v.Sealed) > 0:
+		return v.Sealed, nil
+	case r.KeyIfAny:
+		return nil, nil
+	case len(v.Sealed) == 0:
+		return nil, clm.NoKey
+	}
+	return nil, clm.Fail(clm.Denied, "key", "")
+}
+
+// inUse reads the place's open work or, where there is none, its version in use.
+func (c *Core) inUse(tx *store.Tx, path clm.Path) (got Issued, err error) {
+	got = Issued{Place: clm.Certificate{Object: *path.Last()}, Path: path}
+	if got.Place.Current, err = tx.Current(got.Place.ID); err != nil {
+		return got, err
+	}
+	if got.Open, err = openWork(tx, got.Place.ID); err != nil || got.Open != nil || got.Place.Current == 0 {
+		return got, err
+	}
+	return got, c.version(tx, &got)
+}
+
+// version reads the version in use with its chain.
+func (c *Core) version(tx *store.Tx, got *Issued) (err error) {
+	if got.Version, err = tx.Version(got.Place.Current); err != nil {
+		return err
+	}
+	got.Chain, err = tx.Chain(got.Version.Chain)
+	return err
+}

@@ -1,0 +1,174 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/certwright/certwright/internal/clm"
+	"github.com/certwright/certwright/internal/store"
+)
+
+// Limits of carrying work out.
+const (
+	lease         = 2 * time.Minute  // so long nobody else touches claimed work
+	effectTimeout = 90 * time.Second // an effect ends well before the lease does
+	pollInterval  = 2 * time.Second  // the longest that due work lies unseen if nobody wakes the runner
+)
+
+// Run claims work and carries it out until ctx ends; then it gives back what it
+// holds and returns. Any number of nodes may run on one database.
+//
+// Between claim and save the process may die; then the lease runs out and the
+// same stage is done again with the same key.
+func (c *Core) Run(ctx context.Context) {
+	woken := c.db.Woken()
+	var workers sync.WaitGroup
+	defer workers.Wait()
+	free := make(chan struct{}, c.workers)
+	for range c.workers {
+		free <- struct{}{}
+	}
+	for ctx.Err() == nil {
+		<-free
+		most := 1 + drain(free)
+		works, err := c.db.Claim(ctx, most, lease)
+		if err != nil && ctx.Err() == nil {
+			c.log.Error("claim work", slog.Any("error", err))
+		}
+		for range most - len(works) {
+			free <- struct{}{}
+		}
+		for _, w := range works {
+			workers.Go(func() {
+				c.carry(ctx, w)
+				free <- struct{}{}
+			})
+		}
+		if len(works) < most {
+			c.rest(ctx, woken)
+		}
+	}
+}
+
+func drain(tokens chan struct{}) (n int) {
+	for {
+		select {
+		case <-tokens:
+			n++
+		default:
+			return n
+		}
+	}
+}
+
+// rest waits until there may be work to claim.
+func (c *Core) rest(ctx context.Context, woken <-chan struct{}) {
+	pause := pollInterval
+	if at, waits, err := c.db.NextDue(ctx); err == nil && waits {
+		pause = min(pause, max(at.Sub(c.db.Now()), 0))
+	}
+	if pause == 0 {
+		return
+	}
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-woken:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// carry takes a work through its stages until it ends, stops or has to wait.
+func (c *Core) carry(ctx context.Context, w clm.Work) {
+	t, err := c.task(ctx, w)
+	if len(t.path) == 0 {
+		c.log.Error("work without its object", slog.Int64("work", int64(w.ID)), slog.Any("error", err))
+		return // the lease runs out, and somebody looks again
+	}
+	for unsaved := false; ; {
+		if ctx.Err() != nil {
+			c.giveBack(t, unsaved)
+			return
+		}
+		var out clm.Outcome
+		stage := t.work.Stage
+		if err == nil {
+			out, err = c.do(ctx, t)
+		}
+		if ctx.Err() != nil && err != nil {
+			continue
+		}
+		t.learn(out)
+		t.work = clm.Advance(t.work, out, err, c.db.Now())
+		t.work.Begun = true
+		unsaved = true
+		if err != nil {
+			c.log.Warn("stage failed", slog.String("stage", string(stage)), slog.Int64("work", int64(w.ID)), slog.Any("error", err))
+		}
+		rests := t.work.Done || t.work.Failure != "" || t.work.NotBefore.After(c.db.Now())
+		if !rests && (t.ca.isLocal() || !seenOutside[t.work.Stage]) {
+			continue
+		}
+		if err = c.save(t, rests); err != nil {
+			if !errors.Is(err, store.ErrStale) {
+				c.log.Error("save work", slog.Int64("work", int64(w.ID)), slog.Any("error", err))
+			}
+			return
+		}
+		if unsaved = false; rests {
+			return
+		}
+	}
+}
+
+// do does the effect of the stage at which the task stands.
+func (c *Core) do(ctx context.Context, t *task) (clm.Outcome, error) {
+	ctx, cancel := context.WithTimeout(ctx, effectTimeout)
+	defer cancel()
+	return effects[t.work.Stage](c, ctx, t)
+}
+
+// save writes what the task has learnt and where its work stands, and lets the
+// lease go if it rests. When the work is done the new version becomes the one in
+// use in the same transaction.
+func (c *Core) save(t *task, rests bool) error {
+	entry := store.Entry{Actor: clm.Actor{Name: t.work.Actor}, Action: string(t.work.Op) + "/" + string(t.work.Stage), Subject: string(t.path.Last().DN), Detail: t.work.Failure}
+	return c.db.Write(context.Background(), entry, func(tx *store.Tx) error {
+		if !rests {
+			if err := tx.HoldWork(t.work, tx.Now.Add(lease)); err != nil {
+				return err
+			}
+		} else if err := tx.SaveWork(t.work); err != nil {
+			return err
+		}
+		v := t.version
+		if len(t.chain) > 0 {
+			var err error
+			if v.Chain, err = tx.SaveChain(t.chain); err != nil {
+				return err
+			}
+		}
+		if err := tx.SaveVersion(v); err != nil || !t.work.Done {
+			return err
+		}
+		return tx.Activate(v, t.issued)
+	})
+}
+
+// giveBack lets others go on where this worker was interrupted. What was made
+// but not saved is made again.
+func (c *Core) giveBack(t *task, unsaved bool) {
+	w := t.work
+	if unsaved {
+		if c.save(t, true) == nil {
+			return
+		}
+	}
+	if err := c.db.Release(context.Background(), w); err != nil {
+		c.log.Error("give work back", slog.Int64("work", int64(w.ID)), slog.Any("error", err))
+	}
+}

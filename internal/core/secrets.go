@@ -1,0 +1,71 @@
+package core
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/certwright/certwright/internal/clm"
+	"github.com/certwright/certwright/internal/store"
+)
+
+// resealBatch is how many keys are sealed anew in one transaction.
+const resealBatch = 200
+
+// Reseal seals everything with the present master key that is still sealed with
+// an older one, and returns how much it was. It may be run again after a crash,
+// and while the server works.
+func (c *Core) Reseal(ctx context.Context, who clm.Actor) (done int, err error) {
+	for after := clm.VersionID(0); ; {
+		batch := 0
+		err := c.db.Write(ctx, store.Entry{Actor: who, Action: "reseal", Subject: "versions"}, func(tx *store.Tx) (err error) {
+			batch = 0
+			after, err = tx.ResealVersions(after, resealBatch, func(id clm.VersionID, sealed []byte) ([]byte, error) {
+				fresh, err := c.reseal(sealed, versionBind(id))
+				if fresh != nil {
+					batch++
+				}
+				return fresh, err
+			})
+			return err
+		})
+		if err != nil {
+			return done, err
+		}
+		if done += batch; after == 0 {
+			break
+		}
+	}
+	err = c.db.Write(ctx, store.Entry{Actor: who, Action: "reseal", Subject: "issuers"}, func(tx *store.Tx) error {
+		all, err := tx.Issuers()
+		if err != nil {
+			return err
+		}
+		for _, i := range all {
+			fresh, err := c.reseal(i.Sealed, issuerBind(i.Name))
+			if err != nil {
+				return err
+			}
+			if fresh == nil {
+				continue
+			}
+			done++
+			if err := tx.ResealIssuer(i.Name, fresh); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return done, err
+}
+
+// reseal seals anew what is not sealed with the present key; nil when it is.
+func (c *Core) reseal(sealed []byte, bind string) ([]byte, error) {
+	if c.box.IsCurrent(sealed) {
+		return nil, nil
+	}
+	plain, err := c.box.Open(sealed, bind)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", bind, err)
+	}
+	return c.box.Seal(plain, bind)
+}

@@ -1,0 +1,134 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/certwright/certwright/internal/clm"
+	"github.com/certwright/certwright/internal/pki"
+	"github.com/certwright/certwright/internal/secret"
+	"github.com/certwright/certwright/internal/store"
+)
+
+// What every installation starts with. All of it may be changed later; what is
+// there already is left alone.
+const (
+	Admin        = "admin"
+	RSAIssuer    = "rsa"
+	ECDSAIssuer  = "ecdsa"
+	DefaultCA    = `\VED\Policy\CAs\Default`
+	ECDSACA      = `\VED\Policy\CAs\ECDSA`
+	DefaultZone  = `\VED\Policy\Default`
+	DriverName   = "embedded"
+	DefaultScope = "certificate:approve,delete,discover,manage,revoke;configuration:delete,manage;security:delete,manage;ssh:manage"
+
+	accessValidity = 90 * 24 * time.Hour
+	grantValidity  = 365 * 24 * time.Hour
+)
+
+// applications are the ids under which the well-known clients ask for tokens.
+var applications = []string{
+	"vcert-sdk", "vcert-cli", "cert-manager.io", "hashicorp-terraform-by-venafi", "hashicorp-vault-by-venafi",
+	"hashicorp-vault-monitor-by-venafi", "pytpp", "websdk",
+}
+
+// issuers are the CAs that are made at first start: for each algorithm a root and
+// an issuing CA. RSA stands first and is the default, for the clients' sake.
+var issuers = []NewIssuer{
+	{Name: RSAIssuer + "-root", Subject: caNames("Certwright RSA Root CA"), Key: pki.KeySpec{Algorithm: clm.RSA, Bits: 2048}},
+	{Name: RSAIssuer, Above: RSAIssuer + "-root", Subject: caNames("Certwright RSA Issuing CA"), Key: pki.KeySpec{Algorithm: clm.RSA, Bits: 2048}},
+	{Name: ECDSAIssuer + "-root", Subject: caNames("Certwright ECDSA Root CA"), Key: pki.KeySpec{Algorithm: clm.ECC, Curve: clm.P256}},
+	{Name: ECDSAIssuer, Above: ECDSAIssuer + "-root", Subject: caNames("Certwright ECDSA Issuing CA"), Key: pki.KeySpec{Algorithm: clm.ECC, Curve: clm.P256}},
+}
+
+func caNames(cn string) clm.Names {
+	return clm.Names{CommonName: cn, Organization: "Certwright", Country: "US"}
+}
+
+// Setup makes what every installation starts with, as far as it is not there. The
+// password is that of a new user admin; one that exists keeps its own. first
+// reports whether the user was made by this call.
+func (c *Core) Setup(ctx context.Context, password secret.Plain) (first bool, err error) {
+	if err := c.makeRoots(ctx); err != nil {
+		return false, err
+	}
+	for _, i := range issuers {
+		if _, err := c.Chain(ctx, i.Name); err == nil {
+			continue
+		}
+		if _, err := c.AddIssuer(ctx, clm.System, i); err != nil {
+			return false, err
+		}
+	}
+	for _, p := range []Put{
+		embeddedCA(DefaultCA, RSAIssuer), embeddedCA(ECDSACA, ECDSAIssuer), {DN: DefaultZone, Class: clm.Folder},
+	} {
+		if _, err := c.Object(ctx, clm.System, p.DN); err == nil {
+			continue
+		}
+		if _, err := c.Put(ctx, clm.System, p); err != nil {
+			return false, err
+		}
+	}
+	for _, id := range applications {
+		if _, err := c.Application(ctx, id); err == nil {
+			continue
+		}
+		if _, err := c.PutApplication(ctx, clm.System, NewApplication(id, DefaultScope), false); err != nil {
+			return false, err
+		}
+	}
+	err = c.db.Read(ctx, func(tx *store.Tx) error {
+		_, err := tx.PrincipalByName(Admin)
+		return err
+	})
+	if !errors.Is(err, clm.NotFound) {
+		return false, err
+	}
+	_, err = c.PutPrincipal(ctx, clm.System, PutPrincipal{Name: Admin, Master: true, Password: password})
+	return err == nil, err
+}
+
+// HasAdmin reports whether the user admin exists, that is, whether Setup has been
+// through before.
+func (c *Core) HasAdmin(ctx context.Context) (has bool, err error) {
+	err = c.db.Read(ctx, func(tx *store.Tx) error {
+		_, err := tx.PrincipalByName(Admin)
+		if errors.Is(err, clm.NotFound) {
+			return nil
+		}
+		has = err == nil
+		return err
+	})
+	return has, err
+}
+
+// NewApplication is an application with the usual validities.
+func NewApplication(id, scope string) Application {
+	return Application{ID: id, Name: id, Scope: scope, AccessValidity: accessValidity, GrantValidity: grantValidity, Refreshable: true}
+}
+
+func embeddedCA(dn, issuer string) Put {
+	return Put{DN: dn, Class: clm.Authority, Own: map[clm.Attr][]string{clm.Driver: {DriverName}, clm.Issuer: {issuer}}}
+}
+
+// makeRoots makes the objects above all others. Certificates are ordered from the
+// default CA unless a folder says otherwise.
+func (c *Core) makeRoots(ctx context.Context) error {
+	if _, err := c.Object(ctx, clm.System, string(clm.PolicyDN)); !errors.Is(err, clm.NotFound) {
+		return err
+	}
+	return c.db.Write(ctx, store.Entry{Actor: clm.System, Action: "make roots", Subject: string(clm.PolicyDN)}, func(tx *store.Tx) error {
+		if _, err := tx.Path(clm.PolicyDN); !errors.Is(err, clm.NotFound) {
+			return err
+		}
+		root := &clm.Object{DN: clm.RootDN, Class: clm.Root}
+		if err := tx.AddObject(root, ""); err != nil {
+			return err
+		}
+		return tx.AddObject(&clm.Object{DN: clm.PolicyDN, Class: clm.Folder, Policy: map[clm.PolicyKey]clm.Rule{
+			{Class: clm.AnyCertificate, Attr: clm.IssuedBy}: {Values: []string{DefaultCA}},
+		}}, root.ID)
+	})
+}

@@ -1,0 +1,70 @@
+package core
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/certwright/certwright/internal/clm"
+	"github.com/certwright/certwright/internal/store"
+)
+
+// waitPoll is how often waiting calls look where another node may do the work.
+const waitPoll = 200 * time.Millisecond
+
+// Wait waits until the work has finished, has stopped or stands before a gate,
+// or until most has passed, and says how it stands then.
+func (c *Core) Wait(ctx context.Context, id clm.WorkID, most time.Duration) (Open, error) {
+	moved, end := c.db.Watch(id)
+	defer end()
+	ctx, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	var poll <-chan time.Time
+	if c.db.IsShared() {
+		ticker := time.NewTicker(waitPoll)
+		defer ticker.Stop()
+		poll = ticker.C
+	}
+	for {
+		open, err := c.standing(id)
+		if err != nil || open.State != clm.Queued && open.State != clm.Processing {
+			return open, err
+		}
+		select {
+		case <-moved:
+		case <-poll:
+		case <-ctx.Done():
+			return c.standing(id)
+		}
+	}
+}
+
+func (c *Core) standing(id clm.WorkID) (open Open, err error) {
+	err = c.db.Read(context.Background(), func(tx *store.Tx) error {
+		w, err := tx.Work(id)
+		if err != nil {
+			return err
+		}
+		stands, err := stand(tx, w)
+		if err == nil {
+			open = *stands
+		}
+		return err
+	})
+	return open, err
+}
+
+// DefaultWait is how long calls wait that say nothing: the setting of the whole
+// installation, or not at all.
+func (c *Core) DefaultWait(ctx context.Context) (wait time.Duration, err error) {
+	err = c.db.Read(ctx, func(tx *store.Tx) error {
+		root, err := tx.Path(clm.RootDN)
+		if err != nil {
+			return err
+		}
+		seconds, _ := strconv.Atoi(root.Value(clm.WaitSetting).First()) // nonsense is no wait
+		wait = time.Duration(seconds) * time.Second
+		return nil
+	})
+	return max(0, min(wait, MaxWait)), err
+}

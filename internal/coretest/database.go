@@ -1,0 +1,193 @@
+// Package coretest gives tests a core on a real database, with clocks to turn
+// and CAs that fail on demand.
+package coretest
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver by which test databases are made
+)
+
+// Databases runs the test on a fresh database of each kind. Where there is no
+// PostgreSQL on the machine its part is skipped, unless CERTWRIGHT_NO_SKIP is set.
+func Databases(t *testing.T, test func(t *testing.T, d Database)) {
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		test(t, SQLite(t))
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		test(t, Postgres(t))
+	})
+}
+
+// Database is an empty database of a test's own.
+type Database struct {
+	Address string
+	Dir     string // a folder of the test's own
+}
+
+// SQLite makes a database in a file.
+func SQLite(t testing.TB) Database {
+	dir := t.TempDir()
+	return Database{Address: filepath.Join(dir, "certwright.db"), Dir: dir}
+}
+
+// Postgres makes a database on the server of this test process.
+func Postgres(t testing.TB) Database {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("PostgreSQL is left out of short runs")
+	}
+	if err := cluster.start(); err != nil {
+		if os.Getenv("CERTWRIGHT_NO_SKIP") != "" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+	name := fmt.Sprintf("test%d", cluster.count.Add(1))
+	if err := cluster.exec("CREATE DATABASE " + name); err != nil {
+		t.Fatal(err)
+	}
+	return Database{Address: cluster.address(name), Dir: t.TempDir()}
+}
+
+// Main runs the tests of a package and ends the servers that they have started.
+// A package that uses Databases calls it from its TestMain.
+func Main(m *testing.M) int {
+	defer cluster.stop()
+	return m.Run()
+}
+
+// postgres is the server of this test process, started when it is first wanted.
+type postgres struct {
+	once    sync.Once
+	err     error
+	dir     string
+	command *exec.Cmd
+	db      *sql.DB
+	making  sync.Mutex
+	count   atomic.Int64
+}
+
+var cluster postgres
+
+func (p *postgres) start() error {
+	p.once.Do(func() { p.err = p.run() })
+	return p.err
+}
+
+func (p *postgres) run() error {
+	bin, err := postgresBin()
+	if err != nil {
+		return err
+	}
+	if p.dir, err = os.MkdirTemp("", "certwright-pg"); err != nil {
+		return err
+	}
+	as, err := unprivileged(p.dir)
+	if err != nil {
+		return err
+	}
+	data := filepath.Join(p.dir, "data")
+	initdb := exec.Command(filepath.Join(bin, "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-N", "--no-instructions")
+	initdb.SysProcAttr, initdb.Dir = as, p.dir
+	if out, err := initdb.CombinedOutput(); err != nil {
+		return fmt.Errorf("initdb: %w: %s", err, out)
+	}
+	fsync := "fsync=off"
+	if os.Getenv("CERTWRIGHT_BENCH") != "" {
+		fsync = "fsync=on"
+	}
+	p.command = exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-k", p.dir, "-c", "listen_addresses=",
+		"-c", fsync, "-c", "max_connections=400", "-c", "shared_buffers=256MB")
+	p.command.SysProcAttr, p.command.Dir = as, p.dir
+	if err := p.command.Start(); err != nil {
+		return err
+	}
+	if p.db, err = sql.Open("pgx", p.address("postgres")); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for p.db.PingContext(ctx) != nil {
+		if ctx.Err() != nil {
+			return fmt.Errorf("postgres does not answer: %w", ctx.Err())
+		}
+		time.Sleep(20 * time.Millisecond) // until it answers: it has no other sign of being up
+	}
+	return nil
+}
+
+// exec runs a statement on the server, one at a time: databases cannot be made
+// side by side from one template.
+func (p *postgres) exec(statement string) error {
+	p.making.Lock()
+	defer p.making.Unlock()
+	_, err := p.db.Exec(statement)
+	return err
+}
+
+func (p *postgres) address(database string) string {
+	return (&url.URL{Scheme: "postgres", Path: "/" + database, RawQuery: url.Values{"host": {p.dir}, "user": {"postgres"}}.Encode()}).String()
+}
+
+func (p *postgres) stop() {
+	if p.db != nil {
+		p.db.Close()
+	}
+	if p.command != nil && p.command.Process != nil {
+		p.command.Process.Signal(syscall.SIGQUIT)
+		p.command.Wait()
+	}
+	if p.dir != "" {
+		os.RemoveAll(p.dir)
+	}
+}
+
+// postgresBin finds the server's programs: where Debian puts them, or in the path.
+func postgresBin() (string, error) {
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
+	if len(found) > 0 {
+		return filepath.Dir(found[len(found)-1]), nil
+	}
+	path, err := exec.LookPath("initdb")
+	if err != nil {
+		return "", fmt.Errorf("there is no PostgreSQL here: %w", err)
+	}
+	return filepath.Dir(path), nil
+}
+
+// unprivileged makes the folder usable for whom the server may run as: it refuses
+// to run as root, so root runs it as the user postgres.
+func unprivileged(dir string) (*syscall.SysProcAttr, error) {
+	if os.Getuid() != 0 {
+		return nil, nil
+	}
+	u, err := user.Lookup("postgres")
+	if err != nil {
+		return nil, err
+	}
+	uid, err := strconv.Atoi(u.Uid)
+	if err != nil {
+		return nil, err
+	}
+	gid, err := strconv.Atoi(u.Gid)
+	if err != nil {
+		return nil, err
+	}
+	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}, os.Chown(dir, uid, gid)
+}

@@ -1,0 +1,166 @@
+package pki
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/youmark/pkcs8"
+)
+
+// How a PKCS #8 key is encrypted: PBES2 with PBKDF2, HMAC-SHA-256 and AES-256-CBC
+// (RFC 8018).
+var pbes2 = &pkcs8.Opts{
+	Cipher:  pkcs8.AES256CBC,
+	KDFOpts: pkcs8.PBKDF2Opts{SaltSize: 16, IterationCount: pbkdf2Rounds, HMACHash: crypto.SHA256},
+}
+
+// pbkdf2Rounds makes guessing a password dear and costs about 30 ms a key.
+const pbkdf2Rounds = 100_000
+
+// PEMOptions say how EncodePEM lays out a bundle.
+type PEMOptions struct {
+	PKCS8     bool // the key as PKCS #8 rather than in the traditional form of its algorithm
+	RootFirst bool // the certificates in reverse, the key after the leaf still
+	PlainKey  bool // a key without a password is given out as it is; otherwise that is ErrNoPassword
+}
+
+// EncodePEM writes a bundle as PEM (RFC 7468), every line ended by CRLF: the
+// leaf, its key, the chain. With a chain every certificate has its subject and
+// issuer above it, and every block has an empty line below. A friendly name
+// stands above the leaf and the key.
+//
+// The traditional form of an encrypted key (RFC 1421 headers) is what old
+// software reads; its protection is weak. It is had for RSA and ECC keys.
+func EncodePEM(b Bundle, o PEMOptions) ([]byte, error) {
+	leaf, err := certificateSection(b.Cert, b)
+	if err != nil {
+		return nil, err
+	}
+	leaf.friendly(b.FriendlyName)
+	sections := []section{leaf}
+	for _, der := range b.Chain {
+		s, err := certificateSection(der, b)
+		if err != nil {
+			return nil, err
+		}
+		sections = append(sections, s)
+	}
+	at := 1 // behind the leaf
+	if o.RootFirst {
+		slices.Reverse(sections)
+		at = len(sections)
+	}
+	if b.Key != nil {
+		block, err := keyBlock(b, o)
+		if err != nil {
+			return nil, err
+		}
+		key := section{block: block}
+		key.friendly(b.FriendlyName)
+		sections = slices.Insert(sections, at, key)
+	}
+	return layOut(sections, len(b.Chain) > 0), nil
+}
+
+// A section is a PEM block with the lines above it.
+type section struct {
+	lines []string
+	block *pem.Block
+}
+
+// certificateSection heads a certificate with its names if the bundle has a chain.
+func certificateSection(der []byte, b Bundle) (section, error) {
+	s := section{block: &pem.Block{Type: "CERTIFICATE", Bytes: der}}
+	if len(b.Chain) == 0 {
+		return s, nil
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		return section{}, fmt.Errorf("encode PEM: %w", err)
+	}
+	s.lines = []string{"subject=" + FormatName(cert.RawSubject), "issuer=" + FormatName(cert.RawIssuer)}
+	return s, nil
+}
+
+func (s *section) friendly(name string) {
+	if name != "" {
+		s.lines = slices.Insert(s.lines, 0, "friendlyName: "+name)
+	}
+}
+
+func layOut(sections []section, spaced bool) []byte {
+	var b bytes.Buffer
+	for _, s := range sections {
+		for _, line := range s.lines {
+			b.WriteString(headerLine(line) + "\n")
+		}
+		b.Write(pem.EncodeToMemory(s.block))
+		if spaced {
+			b.WriteString("\n")
+		}
+	}
+	return bytes.ReplaceAll(b.Bytes(), []byte("\n"), []byte("\r\n"))
+}
+
+// headerLine makes sure that a name stays on its line and cannot be taken for the
+// beginning of a block.
+func headerLine(line string) string {
+	line = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, line)
+	return strings.ReplaceAll(line, "-----", "- - - - - ")
+}
+
+func keyBlock(b Bundle, o PEMOptions) (*pem.Block, error) {
+	if len(b.Password) == 0 && !o.PlainKey {
+		return nil, ErrNoPassword
+	}
+	if o.PKCS8 {
+		return pkcs8Block(b.Key, b.Password)
+	}
+	block, err := traditionalBlock(b.Key)
+	if err != nil || len(b.Password) == 0 {
+		return block, err
+	}
+	//lint:ignore SA1019 clients of this format read no other encryption; the doc comment of EncodePEM warns
+	return x509.EncryptPEMBlock(rand.Reader, block.Type, block.Bytes, b.Password, x509.PEMCipherAES256)
+}
+
+func pkcs8Block(key crypto.Signer, password []byte) (*pem.Block, error) {
+	der, err := pkcs8.MarshalPrivateKey(key, password, pbes2)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %T", ErrUnsupportedKey, key)
+	}
+	if len(password) == 0 {
+		return &pem.Block{Type: "PRIVATE KEY", Bytes: der}, nil
+	}
+	return &pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: der}, nil
+}
+
+// traditionalBlock is the key in the form of its algorithm: RFC 8017, appendix
+// A.1.2, or RFC 5915.
+func traditionalBlock(key crypto.Signer) (*pem.Block, error) {
+	switch k := key.(type) {
+	case *rsa.PrivateKey:
+		return &pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(k)}, nil
+	case *ecdsa.PrivateKey:
+		der, err := x509.MarshalECPrivateKey(k)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrUnsupportedKey, err)
+		}
+		return &pem.Block{Type: "EC PRIVATE KEY", Bytes: der}, nil
+	}
+	return nil, fmt.Errorf("%w: %T", ErrUnsupportedKey, key)
+}

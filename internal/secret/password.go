@@ -1,0 +1,52 @@
+package secret
+
+import (
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+
+	"golang.org/x/crypto/argon2"
+)
+
+// Cost of a password's hash: argon2id with the least memory that OWASP's
+// password storage sheet recommends. It takes some tens of milliseconds.
+const (
+	passwordTime    = 2
+	passwordMemory  = 19 * 1024 // KiB
+	passwordThreads = 1
+	passwordSalt    = 16
+	passwordLength  = 32
+)
+
+// HashPassword makes a hash that CheckPassword knows again, in the PHC string
+// format, with its parameters and a salt of its own.
+func HashPassword(password Plain) string {
+	salt := make([]byte, passwordSalt)
+	rand.Read(salt)
+	sum := argon2.IDKey(password.Reveal(), salt, passwordTime, passwordMemory, passwordThreads, passwordLength)
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, passwordMemory, passwordTime, passwordThreads,
+		base64.RawStdEncoding.EncodeToString(salt), base64.RawStdEncoding.EncodeToString(sum))
+}
+
+// CheckPassword reports whether the hash is of the password. A hash that cannot
+// be read is of no password; the same time is spent on it.
+func CheckPassword(password Plain, hash string) bool {
+	var version int
+	var memory, time uint32
+	var threads uint8
+	parts := strings.Split(hash, "$")
+	salt, sum, err := []byte(nil), []byte(nil), errors.New("not a hash")
+	if len(parts) == 6 && parts[1] == "argon2id" {
+		_, err = fmt.Sscanf(parts[2]+" "+parts[3], "v=%d m=%d,t=%d,p=%d", &version, &memory, &time, &threads)
+		salt, _ = base64.RawStdEncoding.DecodeString(parts[4])
+		sum, _ = base64.RawStdEncoding.DecodeString(parts[5])
+	}
+	if err != nil || version != argon2.Version || len(sum) == 0 || time == 0 || threads == 0 || memory > 1<<20 {
+		argon2.IDKey(password.Reveal(), make([]byte, passwordSalt), passwordTime, passwordMemory, passwordThreads, passwordLength)
+		return false
+	}
+	return subtle.ConstantTimeCompare(sum, argon2.IDKey(password.Reveal(), salt, time, memory, threads, uint32(len(sum)))) == 1
+}

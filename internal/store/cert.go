@@ -1,0 +1,230 @@
+package store
+
+import (
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"strings"
+	"sync"
+
+	"github.com/certwright/certwright/internal/clm"
+)
+
+// Current is the version in use of a certificate; zero before the first.
+func (tx *Tx) Current(id clm.ObjectID) (clm.VersionID, error) {
+	return one(tx, scanOne[clm.VersionID], "SELECT current FROM certificates WHERE id = $1", string(id))
+}
+
+// Activate makes the version the one in use, and what the inventory knows of the
+// certificate its own.
+func (tx *Tx) Activate(v clm.Version, names clm.Names) error {
+	if _, err := tx.c.exec("UPDATE certificates SET current = $1, cn_key = $2, not_after = $3 WHERE id = $4",
+		int64(v.ID), strings.ToLower(names.CommonName), micros(v.NotAfter), string(v.Certificate)); err != nil {
+		return err
+	}
+	return tx.saveSANs(v.Certificate, names)
+}
+
+// san is one searchable name of a certificate.
+type san struct{ kind, value string }
+
+func (tx *Tx) saveSANs(id clm.ObjectID, names clm.Names) error {
+	have, err := all(tx, func(r row) (s san, err error) { return s, r.Scan(&s.kind, &s.value) },
+		"SELECT kind, value FROM sans WHERE certificate = $1", string(id))
+	if err != nil {
+		return err
+	}
+	gone := map[san]bool{}
+	for _, s := range have {
+		gone[s] = true
+	}
+	for _, s := range sansOf(names) {
+		if _, known := gone[s]; known {
+			gone[s] = false
+			continue
+		}
+		gone[s] = false
+		if _, err := tx.c.exec("INSERT INTO sans (kind, value, certificate) VALUES ($1, $2, $3)", s.kind, s.value, string(id)); err != nil {
+			return err
+		}
+	}
+	for s, isGone := range gone {
+		if !isGone {
+			continue
+		}
+		if _, err := tx.c.exec("DELETE FROM sans WHERE kind = $1 AND value = $2 AND certificate = $3", s.kind, s.value, string(id)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func sansOf(names clm.Names) (sans []san) {
+	for _, of := range []struct {
+		kind   clm.Attr
+		values []string
+	}{
+		{clm.SANDNS, names.DNS}, {clm.SANEmail, names.Email}, {clm.SANIP, names.IP}, {clm.SANURI, names.URI}, {clm.SANUPN, names.UPN},
+	} {
+		for _, v := range of.values {
+			sans = append(sans, san{string(of.kind), strings.ToLower(v)})
+		}
+	}
+	return sans
+}
+
+// AddVersion writes a new version down and gives it its ID and time.
+func (tx *Tx) AddVersion(v *clm.Version) error {
+	v.ID, v.Created = clm.VersionID(tx.db.ids.next(tx.Now)), tx.Now
+	_, err := tx.c.exec(`INSERT INTO versions (id, certificate, created, user_csr, sealed, csr, key_hash, authority, ref, cert, chain, thumbprint, serial, not_before, not_after)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
+		int64(v.ID), string(v.Certificate), micros(v.Created), v.UserCSR, v.Sealed, v.CSR, v.KeyHash, string(v.Authority), v.Ref,
+		v.Cert, hex.EncodeToString(v.Chain), v.Thumbprint, v.Serial, micros(v.NotBefore), micros(v.NotAfter))
+	return err
+}
+
+// SaveVersion writes what was learnt about the version.
+func (tx *Tx) SaveVersion(v clm.Version) error {
+	_, err := tx.c.exec(`UPDATE versions SET sealed = $2, csr = $3, key_hash = $4, authority = $5, ref = $6, cert = $7, chain = $8,
+		thumbprint = $9, serial = $10, not_before = $11, not_after = $12 WHERE id = $1`,
+		int64(v.ID), v.Sealed, v.CSR, v.KeyHash, string(v.Authority), v.Ref,
+		v.Cert, hex.EncodeToString(v.Chain), v.Thumbprint, v.Serial, micros(v.NotBefore), micros(v.NotAfter))
+	return err
+}
+
+const versionColumns = "v.id, v.certificate, v.created, v.user_csr, v.sealed, v.csr, v.key_hash, v.authority, v.ref, v.cert, v.chain, v.thumbprint, v.serial, v.not_before, v.not_after"
+
+func scanVersion(r row) (clm.Version, error) {
+	v, chain, created, notBefore, notAfter := clm.Version{}, "", int64(0), int64(0), int64(0)
+	if err := r.Scan(&v.ID, &v.Certificate, &created, &v.UserCSR, &v.Sealed, &v.CSR, &v.KeyHash, &v.Authority, &v.Ref,
+		&v.Cert, &chain, &v.Thumbprint, &v.Serial, &notBefore, &notAfter); err != nil {
+		return v, err
+	}
+	v.Created, v.NotBefore, v.NotAfter = fromMicros(created), fromMicros(notBefore), fromMicros(notAfter)
+	var err error
+	v.Chain, err = hex.DecodeString(chain)
+	return v, err
+}
+
+// Version finds a version. It fails with NotFound.
+func (tx *Tx) Version(id clm.VersionID) (clm.Version, error) {
+	v, err := one(tx, scanVersion, "SELECT "+versionColumns+" FROM versions v WHERE v.id = $1", int64(id))
+	return v, notFound(err)
+}
+
+// Versions lists all versions of a certificate, the oldest first.
+func (tx *Tx) Versions(id clm.ObjectID) ([]clm.Version, error) {
+	return all(tx, scanVersion, "SELECT "+versionColumns+" FROM versions v WHERE v.certificate = $1 ORDER BY v.id", string(id))
+}
+
+// KeySeen reports whether the public key has served before: a certificate was
+// issued for it, or another place has asked for one.
+func (tx *Tx) KeySeen(hash []byte, place clm.ObjectID) (bool, error) {
+	n, err := one(tx, scanOne[int64], "SELECT COUNT(*) FROM (SELECT 1 AS x FROM versions WHERE key_hash = $1 AND (cert IS NOT NULL OR certificate <> $2) LIMIT 1) AS seen",
+		hash, string(place))
+	return n > 0, err
+}
+
+// ResealVersions runs reseal over the sealed key of every version, in batches
+// after the version named, and returns the last one it saw; zero at the end.
+func (tx *Tx) ResealVersions(after clm.VersionID, most int, reseal func(clm.VersionID, []byte) ([]byte, error)) (clm.VersionID, error) {
+	type sealed struct {
+		id  clm.VersionID
+		key []byte
+	}
+	batch, err := all(tx, func(r row) (s sealed, err error) { return s, r.Scan(&s.id, &s.key) },
+		"SELECT id, sealed FROM versions WHERE id > $1 AND sealed IS NOT NULL ORDER BY id LIMIT $2", int64(after), most)
+	if err != nil || len(batch) == 0 {
+		return 0, err
+	}
+	for _, s := range batch {
+		fresh, err := reseal(s.id, s.key)
+		if err != nil {
+			return 0, err
+		}
+		if fresh == nil {
+			continue
+		}
+		if _, err := tx.c.exec("UPDATE versions SET sealed = $1 WHERE id = $2", fresh, int64(s.id)); err != nil {
+			return 0, err
+		}
+	}
+	return batch[len(batch)-1].id, nil
+}
+
+func notFound(err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return clm.NotFound
+	}
+	return err
+}
+
+// chainCache keeps CA certificates, which never change, by their fingerprint.
+type chainCache struct {
+	mu    sync.Mutex
+	links map[string]link
+}
+
+type link struct {
+	cert  []byte
+	above string
+}
+
+// SaveChain keeps the certificates, the issuer first and the root last, and
+// returns the fingerprint of the first, by which Chain finds them all again.
+func (tx *Tx) SaveChain(chain [][]byte) ([]byte, error) {
+	var first []byte
+	for i, cert := range chain {
+		print := sha256.Sum256(cert)
+		above := ""
+		if i+1 < len(chain) {
+			next := sha256.Sum256(chain[i+1])
+			above = hex.EncodeToString(next[:])
+		}
+		if i == 0 {
+			first = print[:]
+		}
+		if known, err := tx.link(hex.EncodeToString(print[:])); err == nil && known.above == above {
+			continue
+		}
+		if _, err := tx.c.exec("INSERT INTO chains (fingerprint, above, cert) VALUES ($1, $2, $3) ON CONFLICT (fingerprint) DO UPDATE SET above = excluded.above",
+			hex.EncodeToString(print[:]), above, cert); err != nil {
+			return nil, err
+		}
+	}
+	return first, nil
+}
+
+// Chain finds the certificates from the one with the fingerprint up to the root.
+func (tx *Tx) Chain(fingerprint []byte) (chain [][]byte, err error) {
+	for at := hex.EncodeToString(fingerprint); at != ""; {
+		l, err := tx.link(at)
+		if err != nil {
+			return nil, notFound(err)
+		}
+		chain, at = append(chain, l.cert), l.above
+	}
+	return chain, nil
+}
+
+func (tx *Tx) link(fingerprint string) (link, error) {
+	cache := &tx.db.chains
+	cache.mu.Lock()
+	l, ok := cache.links[fingerprint]
+	cache.mu.Unlock()
+	if ok {
+		return l, nil
+	}
+	l, err := one(tx, func(r row) (l link, err error) { return l, r.Scan(&l.cert, &l.above) },
+		"SELECT cert, above FROM chains WHERE fingerprint = $1", fingerprint)
+	if err == nil && tx.entry == nil { // only what is committed for certain
+		cache.mu.Lock()
+		if cache.links == nil {
+			cache.links = map[string]link{}
+		}
+		cache.links[fingerprint] = l
+		cache.mu.Unlock()
+	}
+	return l, err
+}

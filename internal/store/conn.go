@@ -1,0 +1,128 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+)
+
+// conn is one connection with the statements prepared on it. It is used by one
+// goroutine at a time. Statements run to their end: a client that goes away must
+// not leave a transaction half said.
+type conn struct {
+	dialect dialect
+	pool    *sql.DB
+	conn    *sql.Conn
+	stmts   map[string]*sql.Stmt
+	lost    error // why the transaction under way cannot be saved
+}
+
+func newConn(d dialect, pool *sql.DB) *conn {
+	return &conn{dialect: d, pool: pool, stmts: map[string]*sql.Stmt{}}
+}
+
+var background = context.Background()
+
+func (c *conn) prepare(query string) (*sql.Stmt, error) {
+	if stmt, ok := c.stmts[query]; ok {
+		return stmt, nil
+	}
+	if c.conn == nil {
+		fresh, err := c.pool.Conn(background)
+		if err != nil {
+			return nil, err
+		}
+		c.conn = fresh
+	}
+	stmt, err := c.conn.PrepareContext(background, query)
+	if err == nil {
+		c.stmts[query] = stmt
+	}
+	return stmt, err
+}
+
+func (c *conn) exec(query string, args ...any) (int64, error) {
+	stmt, err := c.prepare(query)
+	if err != nil {
+		return 0, c.note(err)
+	}
+	result, err := stmt.ExecContext(background, args...)
+	if err != nil {
+		return 0, c.note(err)
+	}
+	return result.RowsAffected()
+}
+
+// note remembers an error after which the whole transaction is lost, and returns it.
+func (c *conn) note(err error) error {
+	if err != nil && (c.dialect.again(err) || c.dialect.broken(err)) {
+		c.lost = err
+	}
+	return err
+}
+
+// begin starts a transaction with the words that the dialect has for it.
+func (c *conn) begin(words string) error {
+	c.lost = nil
+	_, err := c.exec(words)
+	return err
+}
+
+// rollback gives the transaction up, and the connection with it when that has gone.
+func (c *conn) rollback() {
+	if _, err := c.exec("ROLLBACK"); err != nil || c.lost != nil && c.dialect.broken(c.lost) {
+		c.drop()
+	}
+}
+
+// drop gives the connection up; the next use opens a fresh one.
+func (c *conn) drop() {
+	for _, stmt := range c.stmts {
+		stmt.Close()
+	}
+	clear(c.stmts)
+	if c.conn != nil {
+		c.conn.Close()
+		c.conn = nil
+	}
+}
+
+// all runs the query and scans every row.
+func all[T any](tx *Tx, scan func(row) (T, error), query string, args ...any) ([]T, error) {
+	stmt, err := tx.c.prepare(query)
+	if err != nil {
+		return nil, tx.c.note(err)
+	}
+	rows, err := stmt.QueryContext(background, args...)
+	if err != nil {
+		return nil, tx.c.note(err)
+	}
+	defer rows.Close()
+	var found []T
+	for rows.Next() {
+		v, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, v)
+	}
+	return found, tx.c.note(rows.Err())
+}
+
+// one is all for a query that finds one row or none; none is sql.ErrNoRows.
+func one[T any](tx *Tx, scan func(row) (T, error), query string, args ...any) (T, error) {
+	var none T
+	stmt, err := tx.c.prepare(query)
+	if err != nil {
+		return none, tx.c.note(err)
+	}
+	v, err := scan(stmt.QueryRowContext(background, args...))
+	return v, tx.c.note(err)
+}
+
+// row is what sql.Row and sql.Rows have in common.
+type row interface{ Scan(...any) error }
+
+func scanOne[T any](r row) (v T, err error) {
+	err = r.Scan(&v)
+	return v, err
+}

@@ -1,0 +1,179 @@
+// Package store holds all SQL: one schema text and one set of statements for
+// SQLite and PostgreSQL, both serializable. Nothing is written without an audit
+// entry that says who did it, and nothing is half written.
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/certwright/certwright/internal/clm"
+)
+
+// ErrStale says that a work has moved on since it was claimed: the fence held.
+var ErrStale = errors.New("work has moved on")
+
+// ErrDuplicate says that a unique index refused a row.
+var ErrDuplicate = errors.New("there is one already")
+
+// A DB is an open database. All of its methods may be used concurrently.
+type DB struct {
+	dialect dialect
+	clock   func() time.Time
+	write   *sql.DB
+	read    *sql.DB
+	hold    io.Closer
+
+	jobs    chan *job
+	readers chan *conn
+	writing sync.WaitGroup
+	closing sync.Once
+
+	ids    ids
+	tree   treeCache
+	chains chainCache
+	hub    hub
+}
+
+// Options are what a DB may be told beside its address. The zero value is right
+// for a server.
+type Options struct {
+	Clock func() time.Time // nil: the real one
+}
+
+// Open opens the database at the address, which is a postgres:// URL, a
+// sqlite: URL or a file's path, and brings its schema up to date. It fails when
+// another process serves the same file, and with ErrNewer when the schema is of
+// a newer release.
+func Open(ctx context.Context, address string, o Options) (*DB, error) {
+	d, place := sqliteDialect, strings.TrimPrefix(strings.TrimPrefix(address, "sqlite://"), "sqlite:")
+	if strings.HasPrefix(address, "postgres://") || strings.HasPrefix(address, "postgresql://") {
+		d, place = postgresDialect, address
+	}
+	if place == "" || d.name == sqliteDialect.name && strings.Contains(place, "://") {
+		return nil, errors.New("a database address is a postgres:// URL or the path of a file")
+	}
+	write, read, hold, err := d.open(place)
+	if err != nil {
+		return nil, err
+	}
+	db := &DB{
+		dialect: d, clock: o.Clock, write: write, read: read, hold: hold,
+		jobs: make(chan *job, 1024), readers: make(chan *conn, d.readers),
+	}
+	if db.clock == nil {
+		db.clock = time.Now
+	}
+	if err := migrate(ctx, write, d); err != nil {
+		db.closeHandles()
+		return nil, err
+	}
+	for range d.readers {
+		db.readers <- newConn(d, read)
+	}
+	for range d.writers {
+		db.writing.Go(func() { db.writeJobs(newConn(d, write)) })
+	}
+	db.listen(address)
+	if db.IsShared() {
+		return db, nil
+	}
+	if err := db.freeHeld(ctx); err != nil {
+		db.Close()
+		return nil, err
+	}
+	return db, nil
+}
+
+// IsShared reports whether other nodes may work on the same database.
+func (db *DB) IsShared() bool { return db.dialect.name == postgresDialect.name }
+
+// Close ends what is under way and gives the database up. Nothing may be asked
+// of it afterwards.
+func (db *DB) Close() error {
+	db.closing.Do(func() {
+		db.hub.close()
+		close(db.jobs)
+		db.writing.Wait()
+		for range db.dialect.readers {
+			(<-db.readers).drop()
+		}
+		db.closeHandles()
+	})
+	return nil
+}
+
+func (db *DB) closeHandles() {
+	db.read.Close()
+	if db.write != db.read {
+		db.write.Close()
+	}
+	if db.hold != nil {
+		db.hold.Close()
+	}
+}
+
+// Now is the time as transactions see it: UTC, in microseconds.
+func (db *DB) Now() time.Time { return db.clock().UTC().Truncate(time.Microsecond) }
+
+// Ready reports whether the database answers.
+func (db *DB) Ready(ctx context.Context) error {
+	return db.Read(ctx, func(tx *Tx) error {
+		_, err := one(tx, scanOne[int64], "SELECT value FROM counters WHERE name = 'tree'")
+		return err
+	})
+}
+
+// A Tx is a transaction. Its methods are what can be read and written; they stand
+// in the files beside this one, by subject.
+type Tx struct {
+	Now time.Time
+	db  *DB
+	c   *conn
+
+	entry   *Entry
+	tree    int64        // the revision of the tree that it sees, plus one; zero until asked
+	touched []clm.WorkID // works whose state changed
+	wake    bool         // there may be something to claim
+}
+
+// Read runs fn on a consistent snapshot.
+func (db *DB) Read(ctx context.Context, fn func(*Tx) error) error {
+	var c *conn
+	select {
+	case c = <-db.readers:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { db.readers <- c }()
+	if err := c.begin(db.dialect.beginRead); err != nil {
+		// The connection may have gone while it lay idle.
+		c.drop()
+		if err := c.begin(db.dialect.beginRead); err != nil {
+			c.drop()
+			return err
+		}
+	}
+	defer c.rollback()
+	return fn(&Tx{Now: db.Now(), db: db, c: c})
+}
+
+// micros is how times are stored; the zero time is zero.
+func micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+func fromMicros(n int64) time.Time {
+	if n == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(n).UTC()
+}

@@ -1,0 +1,142 @@
+package store
+
+import (
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// dialect is all in which the two databases differ.
+type dialect struct {
+	name       goose.Dialect
+	beginWrite string
+	beginRead  string
+	skipLocked string            // lets several nodes claim at once
+	adapt      *strings.Replacer // of the schema
+	again      func(error) bool  // the transaction lost a race: run it again
+	duplicate  func(error) bool  // a unique index other than a primary key refused it
+	broken     func(error) bool  // the connection is of no use any more
+	writers    int               // transactions under way at a time
+	readers    int               //
+	open       func(string) (write, read *sql.DB, hold io.Closer, err error)
+}
+
+var sqliteDialect = dialect{
+	name:       goose.DialectSQLite3,
+	beginWrite: "BEGIN IMMEDIATE",
+	beginRead:  "BEGIN",
+	// An INTEGER PRIMARY KEY is the table's own b-tree; a BIGINT one would be a second.
+	adapt: strings.NewReplacer("BIGINT PRIMARY KEY", "INTEGER PRIMARY KEY"),
+	again: func(err error) bool {
+		return sqliteCode(err, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID)
+	},
+	duplicate: func(err error) bool { return sqliteCode(err, sqlite3.SQLITE_CONSTRAINT_UNIQUE) },
+	broken:    func(error) bool { return false },
+	writers:   1,
+	readers:   4,
+	open:      openSQLite,
+}
+
+// Connections to PostgreSQL that one node holds.
+const (
+	postgresWriters = 4
+	postgresReaders = 8
+)
+
+var postgresDialect = dialect{
+	name:       goose.DialectPostgres,
+	beginWrite: "BEGIN ISOLATION LEVEL SERIALIZABLE",
+	beginRead:  "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+	skipLocked: "FOR UPDATE SKIP LOCKED",
+	adapt:      strings.NewReplacer(),
+	again: func(err error) bool {
+		code, constraint := postgresCode(err)
+		return code == "40001" || code == "40P01" || code == "23505" && strings.HasSuffix(constraint, "_pkey")
+	},
+	duplicate: func(err error) bool { code, _ := postgresCode(err); return code == "23505" },
+	broken:    isPostgresGone,
+	writers:   postgresWriters,
+	readers:   postgresReaders,
+	open:      openPostgres,
+}
+
+func sqliteCode(err error, codes ...int) bool {
+	e, ok := errors.AsType[*sqlite.Error](err)
+	if !ok {
+		return false
+	}
+	for _, code := range codes {
+		if e.Code() == code {
+			return true
+		}
+	}
+	return false
+}
+
+func postgresCode(err error) (code, constraint string) {
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return e.Code, e.ConstraintName
+	}
+	return "", ""
+}
+
+// isPostgresGone reports whether err means that the connection is of no use any
+// more: it broke, or the server is shutting down (classes 08 and 57P).
+func isPostgresGone(err error) bool {
+	if code, _ := postgresCode(err); code != "" {
+		return strings.HasPrefix(code, "57P") || strings.HasPrefix(code, "08")
+	}
+	_, isNet := errors.AsType[net.Error](err)
+	_, isConnect := errors.AsType[*pgconn.ConnectError](err)
+	return isNet || isConnect || errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+// openSQLite opens the file with one handle to write and one to read. It fails
+// when another process has the file open to serve it.
+func openSQLite(path string) (write, read *sql.DB, hold io.Closer, err error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, nil, nil, err
+	}
+	if hold, err = lockFile(path + ".lock"); err != nil {
+		return nil, nil, nil, fmt.Errorf("database %s is in use by another process: %w", path, err)
+	}
+	dsn := func(more string) string {
+		return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: "_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)" +
+			"&_pragma=synchronous(FULL)&_pragma=foreign_keys(ON)&_pragma=cache_size(-65536)&_pragma=wal_autocheckpoint(4000)" + more}).String()
+	}
+	if write, err = sql.Open("sqlite", dsn("&_txlock=immediate")); err != nil {
+		hold.Close()
+		return nil, nil, nil, err
+	}
+	if read, err = sql.Open("sqlite", dsn("&_pragma=query_only(ON)")); err != nil {
+		write.Close()
+		hold.Close()
+		return nil, nil, nil, err
+	}
+	return write, read, hold, nil
+}
+
+func openPostgres(address string) (write, read *sql.DB, hold io.Closer, err error) {
+	config, err := pgx.ParseConfig(address)
+	if err != nil {
+		return nil, nil, nil, errors.New("the database address cannot be read") // it may hold a password
+	}
+	db := stdlib.OpenDB(*config)
+	db.SetMaxIdleConns(postgresWriters + postgresReaders + 2)
+	return db, db, nil, nil
+}

@@ -1,0 +1,158 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/certwright/certwright/internal/clm"
+)
+
+const workColumns = "id, op, subject, lane, version, stage, attempt, since, due, begun, epoch, note, failure, overlaid, done, created, actor, reason"
+
+func scanWork(r row) (clm.Work, error) {
+	w, since, due, created := clm.Work{}, int64(0), int64(0), int64(0)
+	err := r.Scan(&w.ID, &w.Op, &w.Subject, &w.Lane, &w.Version, &w.Stage, &w.Attempt, &since, &due, &w.Begun, &w.Epoch,
+		&w.Note, &w.Failure, &w.Overlaid, &w.Done, &created, &w.Actor, &w.Reason)
+	w.Since, w.NotBefore, w.Created = fromMicros(since), fromMicros(due), fromMicros(created)
+	return w, err
+}
+
+// AddWork writes new work down, gives it its ID, and wakes a runner. It fails
+// with ErrDuplicate when the lane of the subject has open work.
+func (tx *Tx) AddWork(w *clm.Work) error {
+	w.ID = clm.WorkID(tx.db.ids.next(tx.Now))
+	_, err := tx.c.exec("INSERT INTO work ("+workColumns+", held) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, FALSE)",
+		int64(w.ID), string(w.Op), string(w.Subject), string(w.Lane), int64(w.Version), string(w.Stage), w.Attempt, micros(w.Since), micros(w.NotBefore), w.Begun, w.Epoch,
+		w.Note, w.Failure, w.Overlaid, w.Done, micros(w.Created), w.Actor, w.Reason)
+	tx.moved(w.ID)
+	return tx.duplicate(err)
+}
+
+// SaveWork writes w and ends its lease, provided nobody has claimed or reset it
+// since: w.Epoch is the fence. Otherwise it returns ErrStale and the caller's
+// whole transaction must be given up.
+func (tx *Tx) SaveWork(w clm.Work) error { return tx.saveWork(w, w.NotBefore, false) }
+
+// HoldWork is SaveWork that keeps the lease: the caller goes on with the work.
+func (tx *Tx) HoldWork(w clm.Work, until time.Time) error { return tx.saveWork(w, until, true) }
+
+func (tx *Tx) saveWork(w clm.Work, due time.Time, held bool) error {
+	n, err := tx.c.exec(`UPDATE work SET version = $1, stage = $2, attempt = $3, since = $4, due = $5, note = $6, failure = $7, overlaid = $8, done = $9, held = $10
+		WHERE id = $11 AND epoch = $12 AND done = FALSE`,
+		int64(w.Version), string(w.Stage), w.Attempt, micros(w.Since), micros(due), w.Note, w.Failure, w.Overlaid, w.Done, held, int64(w.ID), w.Epoch)
+	if err == nil && n == 0 {
+		return ErrStale
+	}
+	tx.moved(w.ID)
+	return err
+}
+
+// EndWork closes the work, whatever a worker that holds it may bring later.
+func (tx *Tx) EndWork(id clm.WorkID) error {
+	_, err := tx.c.exec("UPDATE work SET done = TRUE, epoch = epoch + 1 WHERE id = $1 AND done = FALSE", int64(id))
+	tx.moved(id)
+	return err
+}
+
+func (tx *Tx) moved(id clm.WorkID) {
+	tx.touched, tx.wake = append(tx.touched, id), true
+}
+
+// Work finds a work. It fails with NotFound.
+func (tx *Tx) Work(id clm.WorkID) (clm.Work, error) {
+	w, err := one(tx, scanWork, "SELECT "+workColumns+" FROM work WHERE id = $1", int64(id))
+	return w, notFound(err)
+}
+
+// OpenWork finds the open work in the lane of the subject; nil where there is none.
+func (tx *Tx) OpenWork(subject clm.ObjectID, lane clm.Lane) (*clm.Work, error) {
+	w, err := one(tx, scanWork, "SELECT "+workColumns+" FROM work WHERE subject = $1 AND lane = $2 AND done = FALSE", string(subject), string(lane))
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	return &w, err
+}
+
+// AddGate puts a gate before a stage of the work.
+func (tx *Tx) AddGate(g clm.Gate) error {
+	_, err := tx.c.exec("INSERT INTO gates (work, before, name, by, yes, at) VALUES ($1, $2, $3, $4, $5, $6)",
+		int64(g.Work), string(g.Before), g.Name, g.By, g.Yes, micros(g.At))
+	return err
+}
+
+// DecideGate writes the decision on a gate down and lets runners look again.
+func (tx *Tx) DecideGate(g clm.Gate) error {
+	_, err := tx.c.exec("UPDATE gates SET by = $1, yes = $2, at = $3 WHERE work = $4 AND before = $5 AND name = $6",
+		g.By, g.Yes, micros(g.At), int64(g.Work), string(g.Before), g.Name)
+	tx.moved(g.Work)
+	return err
+}
+
+// Gates lists the gates of a work.
+func (tx *Tx) Gates(id clm.WorkID) ([]clm.Gate, error) {
+	return all(tx, func(r row) (g clm.Gate, err error) {
+		var at int64
+		err = r.Scan(&g.Work, &g.Before, &g.Name, &g.By, &g.Yes, &at)
+		g.At = fromMicros(at)
+		return g, err
+	}, "SELECT work, before, name, by, yes, at FROM gates WHERE work = $1 ORDER BY before, name", int64(id))
+}
+
+// Claim takes up to most works that are due and stand before no undecided gate,
+// for so long as the lease lasts. A work whose lease has run out is due again.
+func (db *DB) Claim(ctx context.Context, most int, lease time.Duration) (claimed []clm.Work, err error) {
+	err = db.submit(ctx, nil, func(tx *Tx) error {
+		claimed, err = all(tx, scanWork, `UPDATE work SET epoch = epoch + 1, begun = TRUE, held = TRUE, due = $1 WHERE id IN (
+			SELECT id FROM work WHERE done = FALSE AND failure = '' AND due <= $2
+			AND NOT EXISTS (SELECT 1 FROM gates WHERE gates.work = work.id AND gates.before = work.stage AND gates.by = '')
+			ORDER BY due LIMIT $3 `+db.dialect.skipLocked+`) RETURNING `+workColumns,
+			micros(tx.Now.Add(lease)), micros(tx.Now), most)
+		return err
+	})
+	return claimed, err
+}
+
+// freeHeld lets everything be claimed that somebody held. It is for a database
+// that only this process can have open: whoever held it is gone.
+func (db *DB) freeHeld(ctx context.Context) error {
+	return db.submit(ctx, nil, func(tx *Tx) error {
+		_, err := tx.c.exec("UPDATE work SET held = FALSE, epoch = epoch + 1, due = $1 WHERE held = TRUE AND done = FALSE", micros(tx.Now))
+		return err
+	})
+}
+
+// Release gives claimed work back at once, for others to go on with.
+func (db *DB) Release(ctx context.Context, w clm.Work) error {
+	return db.submit(ctx, nil, func(tx *Tx) error {
+		w.NotBefore = tx.Now
+		err := tx.SaveWork(w)
+		if errors.Is(err, ErrStale) {
+			return nil
+		}
+		return err
+	})
+}
+
+// NextDue is when the earliest work that waits may be claimed; false when none waits.
+func (db *DB) NextDue(ctx context.Context) (at time.Time, any bool, err error) {
+	err = db.Read(ctx, func(tx *Tx) error {
+		due, err := one(tx, scanOne[sql.NullInt64], "SELECT MIN(due) FROM work WHERE done = FALSE AND failure = ''")
+		at, any = fromMicros(due.Int64), due.Valid
+		return err
+	})
+	return at, any, err
+}
+
+// QueueLength counts open works by how they stand, for metrics.
+func (db *DB) QueueLength(ctx context.Context) (waiting, stopped int, err error) {
+	err = db.Read(ctx, func(tx *Tx) error {
+		if waiting, err = one(tx, scanOne[int], "SELECT COUNT(*) FROM work WHERE done = FALSE AND failure = ''"); err != nil {
+			return err
+		}
+		stopped, err = one(tx, scanOne[int], "SELECT COUNT(*) FROM work WHERE done = FALSE AND failure <> ''")
+		return err
+	})
+	return waiting, stopped, err
+}

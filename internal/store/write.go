@@ -1,0 +1,155 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/certwright/certwright/internal/clm"
+)
+
+// Limits of writing.
+const (
+	maxBatch   = 64 // writes that share one commit
+	maxRetries = 20 // runs of one write that keeps losing races
+)
+
+// An Entry is what the audit log says about a write. What is only learnt in the
+// course of the write is filled in by it, through Tx.About.
+type Entry struct {
+	Actor   clm.Actor
+	Action  string
+	Subject string
+	Detail  string
+}
+
+// job is one write waiting for its turn.
+type job struct {
+	ctx   context.Context
+	entry *Entry // nil: no entry, for the queue's own bookkeeping
+	fn    func(*Tx) error
+	err   error
+	tx    *Tx
+	done  chan struct{}
+}
+
+// Write runs fn in a transaction together with its audit entry: there is no
+// other way to write, so nothing is written without saying who did it. When fn
+// fails, nothing of it is kept, and the entry says that and why it was refused.
+//
+// fn may be run again; it must touch nothing but tx and what it returns through
+// its own variables, and it must never wait for anything else. Writes that
+// arrive together share one commit, each still all or nothing by itself.
+func (db *DB) Write(ctx context.Context, e Entry, fn func(*Tx) error) error {
+	return db.submit(ctx, &e, fn)
+}
+
+func (db *DB) submit(ctx context.Context, e *Entry, fn func(*Tx) error) error {
+	j := &job{ctx: ctx, entry: e, fn: fn, done: make(chan struct{})}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	db.jobs <- j
+	<-j.done
+	return j.err
+}
+
+// writeJobs is one writer: it takes what is there, commits it at once, and while
+// the disk works the next batch gathers.
+func (db *DB) writeJobs(c *conn) {
+	defer c.drop()
+	for first := range db.jobs {
+		batch, err := db.commit(c, db.gather([]*job{first}, maxBatch), maxBatch)
+		if err != nil {
+			// The batch as a whole has failed; each by itself may still succeed.
+			for _, j := range batch {
+				db.alone(c, j)
+			}
+		}
+		for _, j := range batch {
+			db.announce(j)
+			close(j.done)
+		}
+	}
+}
+
+// alone runs one job in a transaction of its own until it does not lose a race.
+func (db *DB) alone(c *conn, j *job) {
+	for try := range maxRetries {
+		_, err := db.commit(c, []*job{j}, 1)
+		if err == nil {
+			return
+		}
+		j.err, j.tx = fmt.Errorf("write: %w", err), nil
+		if c.lost == nil {
+			return
+		}
+		time.Sleep(time.Duration(try) * time.Millisecond)
+	}
+}
+
+// commit runs the batch, and where it can be what arrives meanwhile, up to most,
+// in one transaction. It returns all that it ran, and an error only when nothing at all
+// was kept.
+func (db *DB) commit(c *conn, batch []*job, most int) ([]*job, error) {
+	err := c.begin(db.dialect.beginWrite)
+	for i := 0; err == nil && i < len(batch); i++ {
+		if err = db.run(c, batch[i]); i == len(batch)-1 && db.dialect.writers == 1 {
+			// With several writers a latecomer might not see what another has
+			// committed before it came: the snapshot is older than it.
+			batch = db.gather(batch, most)
+		}
+	}
+	if err == nil {
+		_, err = c.exec("COMMIT")
+	}
+	if err != nil {
+		c.rollback()
+	}
+	return batch, err
+}
+
+// gather adds to the batch what waits already.
+func (db *DB) gather(batch []*job, most int) []*job {
+	for len(batch) < most {
+		select {
+		case j, ok := <-db.jobs:
+			if !ok {
+				return batch
+			}
+			batch = append(batch, j)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// run runs one job inside the transaction of its batch. A job's own failure is
+// its own affair; an error is returned when the whole transaction is lost.
+func (db *DB) run(c *conn, j *job) error {
+	if _, err := c.exec("SAVEPOINT job"); err != nil {
+		return err
+	}
+	tx := &Tx{Now: db.Now(), db: db, c: c}
+	if j.entry != nil {
+		entry := *j.entry
+		tx.entry = &entry
+	}
+	j.tx, j.err = tx, j.fn(tx)
+	outcome := "ok"
+	if j.err != nil {
+		if c.lost != nil {
+			return c.lost
+		}
+		if _, err := c.exec("ROLLBACK TO SAVEPOINT job"); err != nil {
+			return err
+		}
+		j.tx, outcome = nil, clm.AsError(j.err).Kind.Error()
+	}
+	if err := tx.audit(outcome); err != nil {
+		return err
+	}
+	_, err := c.exec("RELEASE SAVEPOINT job")
+	return err
+}

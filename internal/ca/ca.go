@@ -47,7 +47,7 @@ type Order struct {
 // Local is a CA that touches nothing outside this process: its certificates are
 // pure functions of its key and the order, so that an order may be signed again
 // after a crash, and key, request, certificate and activation may be one
-// transaction.
+// transaction. Its Collect needs no Submit before it.
 type Local interface {
 	CA
 	IsLocal()

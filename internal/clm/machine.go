@@ -22,6 +22,9 @@ const (
 	MaxPatience  = 90 * 24 * time.Hour
 )
 
+// noWords is the failure of what fails without saying why: a work without one has not stopped.
+const noWords = "failed, and does not say why"
+
 // An Outcome is what an effect reports when it did not fail: facts learnt, or
 // Later, when asking again makes sense then.
 type Outcome struct {
@@ -51,7 +54,7 @@ func Advance(w Work, out Outcome, err error, now time.Time) Work {
 	case err == nil:
 		w.Failure = "no answer in time"
 	case isPermanent(err) || w.Attempt+1 >= MaxAttempts:
-		w.Failure = err.Error()
+		w.Failure = orElse(err.Error(), noWords)
 		w.Attempt++
 	default:
 		w.Note = err.Error()

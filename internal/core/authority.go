@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"encoding/hex"
+	"encoding/pem"
 	"fmt"
 	"maps"
 	"slices"
@@ -198,4 +199,32 @@ func (c *Core) Chain(ctx context.Context, issuer string) (chain [][]byte, err er
 		return err
 	})
 	return chain, err
+}
+
+// CABundle is every CA certificate whose key is held here, as PEM: the roots
+// first, so that a client may trust the whole of it or the beginning.
+func (c *Core) CABundle(ctx context.Context) (bundle []byte, err error) {
+	var roots, others []byte
+	err = c.db.Read(ctx, func(tx *store.Tx) error {
+		roots, others = nil, nil
+		all, err := tx.Issuers()
+		if err != nil {
+			return err
+		}
+		// A name made of another and a suffix stands behind it; reversed, RSA comes first.
+		for _, i := range slices.Backward(all) {
+			chain, err := tx.Chain(i.Fingerprint)
+			if err != nil {
+				return err
+			}
+			block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: chain[0]})
+			if len(chain) == 1 {
+				roots = append(roots, block...)
+			} else {
+				others = append(others, block...)
+			}
+		}
+		return nil
+	})
+	return append(roots, others...), err
 }

@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/certwright/certwright/internal/clm"
@@ -56,6 +57,8 @@ func (c *Core) Setup(ctx context.Context, password secret.Plain) (first bool, er
 	for _, i := range issuers {
 		if _, err := c.Chain(ctx, i.Name); err == nil {
 			continue
+		} else if !errors.Is(err, clm.NotFound) {
+			return false, fmt.Errorf("CA %s: %w", i.Name, err) // the master key is another one, perhaps
 		}
 		if _, err := c.AddIssuer(ctx, clm.System, i); err != nil {
 			return false, err

@@ -115,6 +115,13 @@ func openSQLite(path string) (write, read *sql.DB, hold io.Closer, err error) {
 	if hold, err = lockFile(path + ".lock"); err != nil {
 		return nil, nil, nil, fmt.Errorf("database %s is in use by another process: %w", path, err)
 	}
+	// SQLite gives the files that it makes beside this one the same mode.
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		hold.Close()
+		return nil, nil, nil, err
+	}
+	file.Close()
 	dsn := func(more string) string {
 		return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: "_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)" +
 			"&_pragma=synchronous(FULL)&_pragma=foreign_keys(ON)&_pragma=cache_size(-65536)&_pragma=wal_autocheckpoint(4000)" + more}).String()

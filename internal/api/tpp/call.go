@@ -84,6 +84,9 @@ func (c *call) malformed(err error) answer {
 	case c.isAuth():
 		return invalidRequest()
 	case c.isCertificates():
+		if c.route.pattern == requestPattern {
+			return failure(http.StatusBadRequest, text).saying(requesting.phrase)
+		}
 		return failure(http.StatusBadRequest, text).saying(text)
 	}
 	return oauthError(http.StatusBadRequest, "invalid_request", text)

@@ -3,9 +3,7 @@ package tpp
 import (
 	"context"
 	"crypto"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
 	"errors"
@@ -22,7 +20,6 @@ import (
 	"github.com/certwright/certwright/internal/api/names"
 	"github.com/certwright/certwright/internal/api/wiretest"
 	"github.com/certwright/certwright/internal/ca"
-	"github.com/certwright/certwright/internal/ca/embedded"
 	"github.com/certwright/certwright/internal/clm"
 	"github.com/certwright/certwright/internal/core"
 	"github.com/certwright/certwright/internal/coretest"
@@ -51,7 +48,7 @@ type host struct {
 
 func newHost(t *testing.T) *host {
 	h := &host{t: t}
-	h.wire = &wiretest.Host{Vars: map[string]string{}, Do: h.do, Clients: clientCertificates(), Roots: clientRoots()}
+	h.wire = &wiretest.Host{Vars: map[string]string{}, Do: h.do, Clients: map[string]tls.Certificate{}}
 	h.wire.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h.start()
 		h.handler.ServeHTTP(w, r)
@@ -193,6 +190,8 @@ var commands = map[string]struct {
 	"token": {false, (*host).token},
 	// csr VAR KEY [NAME=VALUE…]
 	"csr": {false, (*host).csr},
+	// client NAME: a client certificate for @client
+	"client": {false, (*host).client},
 	// turn DURATION: turns the clock
 	"turn": {false, func(h *host, args []string) error {
 		by, err := time.ParseDuration(args[0])
@@ -339,44 +338,35 @@ func (h *host) csr(args []string) error {
 	return err
 }
 
-// clients are a CA for client certificates and what it has signed.
-var clients = sync.OnceValue(func() struct {
-	roots *x509.CertPool
-	certs map[string]tls.Certificate
-} {
-	c := struct {
-		roots *x509.CertPool
-		certs map[string]tls.Certificate
-	}{x509.NewCertPool(), map[string]tls.Certificate{}}
-	key := func() crypto.Signer {
-		k, err := pki.GenerateKey(keySpecs["p256"])
-		if err != nil {
-			panic(err)
-		}
-		return k
-	}
-	root, err := embedded.NewRoot(embedded.Spec{Name: "clients", Subject: clm.Names{CommonName: "Clients"}, Key: key(), At: time.Now()})
+// client has the installation issue a client certificate with the common name.
+func (h *host) client(args []string) error {
+	ctx := context.Background()
+	key, err := pki.GenerateKey(keySpecs["p256"])
 	if err != nil {
-		panic(err)
+		return err
 	}
-	rootCert, err := x509.ParseCertificate(root.Chain[0])
+	der, err := pki.CreateCSR(clm.Names{CommonName: args[0]}, key)
 	if err != nil {
-		panic(err)
+		return err
 	}
-	c.roots.AddCert(rootCert)
-	for _, name := range []string{"alice", "nobody"} {
-		k := key()
-		template := &x509.Certificate{SerialNumber: rootCert.SerialNumber, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-			ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
-		template.Subject.CommonName = name
-		der, err := x509.CreateCertificate(rand.Reader, template, rootCert, k.Public(), root.Key)
-		if err != nil {
-			panic(err)
-		}
-		c.certs[name] = tls.Certificate{Certificate: [][]byte{der}, PrivateKey: k}
+	_, err = h.rig.Put(ctx, h.rig.Admin, core.Put{DN: clientCA, Class: clm.Authority, Own: map[clm.Attr][]string{
+		clm.Driver: {core.DriverName}, clm.Issuer: {core.RSAIssuer}, clm.Profile: {"client"},
+	}})
+	if err != nil {
+		return err
 	}
-	return c
-})
+	done, err := h.rig.Request(ctx, h.rig.Admin, core.Request{
+		Folder: core.DefaultZone, Authority: clientCA, CSR: base64.StdEncoding.EncodeToString(der),
+	})
+	if err != nil {
+		return err
+	}
+	if _, err := h.rig.Wait(ctx, done.Work, time.Minute); err != nil {
+		return err
+	}
+	issued, err := h.rig.Retrieve(ctx, h.rig.Admin, core.Retrieve{DN: string(done.DN)})
+	h.wire.Clients[args[0]] = tls.Certificate{Certificate: [][]byte{issued.Version.Cert}, PrivateKey: key}
+	return err
+}
 
-func clientRoots() *x509.CertPool                    { return clients().roots }
-func clientCertificates() map[string]tls.Certificate { return clients().certs }
+const clientCA = `\VED\Policy\CAs\Clients`

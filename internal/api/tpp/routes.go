@@ -21,6 +21,10 @@ type route struct {
 	handle  handler
 }
 
+// requestPattern is the one certificate call whose refusals have a reason phrase
+// in common.
+const requestPattern = "/vedsdk/certificates/request"
+
 // routes is everything that is served. The scopes are those of the vendor's page
 // of each call.
 var routes = []route{
@@ -45,7 +49,7 @@ var routes = []route{
 	{"POST", "/vedsdk/config/isvalid", needs("configuration"), read((*api).isValid)},
 
 	{"POST", "/vedsdk/certificates/checkpolicy", needs("certificate:manage"), read((*api).checkPolicy)},
-	{"POST", "/vedsdk/certificates/request", needs("certificate:manage"), read((*api).request)},
+	{"POST", requestPattern, needs("certificate:manage"), read((*api).request)},
 	{"POST", "/vedsdk/certificates/retrieve", needs("certificate:manage"), read((*api).retrieve)},
 	{"GET", "/vedsdk/certificates/retrieve", needs("certificate:manage"), read((*api).retrieve)},
 	{"POST", "/vedsdk/certificates/renew", needs("certificate:manage"), read((*api).renew)},

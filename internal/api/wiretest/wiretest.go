@@ -30,21 +30,22 @@
 // name, "#" for any number, a member "..." for further members, and ? alone for
 // any body that is not empty; in the phrase and in headers ? stands for any run
 // of characters. {{name}} is replaced by what was remembered, in requests and
-// responses.
+// responses; {{name|query}} escapes it for a query or a form.
 //
 // A section named outline followed by a remembered name describes a PEM file in
 // base64, a line for each line and block of it: see Outline.
 //
-// Sections with other names are given to the host, in their place.
+// A section named note is a remark. Sections with other names are given to the
+// host, in their place.
 package wiretest
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -57,7 +58,6 @@ type Host struct {
 	Handler http.Handler
 	Vars    map[string]string          // what is remembered from the start, for {{name}}
 	Clients map[string]tls.Certificate // client certificates, for @client
-	Roots   *x509.CertPool             // who signs client certificates; nil asks for none
 
 	// Do carries out a section that is none of this package's own. What it puts into
 	// Vars may be used from then on.
@@ -103,10 +103,7 @@ func Talk(t *testing.T, archive *txtar.Archive, h *Host) {
 		h.Vars = map[string]string{}
 	}
 	server := httptest.NewUnstartedServer(h.Handler)
-	server.TLS = &tls.Config{}
-	if h.Roots != nil {
-		server.TLS.ClientAuth, server.TLS.ClientCAs = tls.VerifyClientCertIfGiven, h.Roots
-	}
+	server.TLS = &tls.Config{ClientAuth: tls.RequestClientCert} // whom to trust is the handler's business
 	server.StartTLS()
 	defer server.Close()
 	c := &conversation{host: h, server: server}
@@ -138,6 +135,8 @@ func (c *conversation) section(t *testing.T, name, text string) error {
 		}
 		c.got, err = c.send(r)
 		return err
+	case "note":
+		return nil
 	case "response":
 		if c.got == nil {
 			return fmt.Errorf("there was no request before this response")
@@ -165,10 +164,12 @@ func (c *conversation) section(t *testing.T, name, text string) error {
 	return nil
 }
 
-// fill replaces {{name}} by what is remembered.
+// fill replaces {{name}} by what is remembered, and {{name|query}} by the same as
+// it is written in queries and forms.
 func (c *conversation) fill(text string) string {
 	for name, value := range c.host.Vars {
 		text = strings.ReplaceAll(text, "{{"+name+"}}", value)
+		text = strings.ReplaceAll(text, "{{"+name+"|query}}", url.QueryEscape(value))
 	}
 	return text
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/certwright/certwright/internal/ca"
 	"github.com/certwright/certwright/internal/ca/catest"
 	"github.com/certwright/certwright/internal/clm"
+	"github.com/certwright/certwright/internal/pki"
 )
 
 // serverNames are what most certificates say.
@@ -72,6 +73,7 @@ func TestRefusedOrders(t *testing.T) {
 		want   string
 	}{
 		{"no CSR", func(o *ca.Order) { o.CSR = nil }, "parse CSR"},
+		{"weak key", func(o *ca.Order) { o.CSR = order(t, pki.KeySpec{Algorithm: clm.RSA, Bits: 1024}, serverNames).CSR }, "1024 bits"},
 		{"end date has passed", func(o *ca.Order) { o.EndDate = o.At }, "end date"},
 		{"negative days", func(o *ca.Order) { o.Days = -1 }, "validity of -1 days"},
 		{"endless days", func(o *ca.Order) { o.Days = 1 << 40 }, "validity of"},

@@ -60,7 +60,7 @@ func TestNamesAreKept(t *testing.T) {
 			r.Fatal(err)
 		}
 		want := o.Names
-		if !slices.Contains(want.DNS, want.CommonName) && len(want.CommonName) > 0 {
+		if !slices.Contains(want.DNS, want.CommonName) {
 			want.DNS = append([]string{want.CommonName}, want.DNS...)
 		}
 		if len(want.CommonName) > maxCommonName {

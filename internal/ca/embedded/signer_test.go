@@ -5,7 +5,9 @@ import (
 	"crypto"
 	"crypto/rand"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"io"
+	"math/big"
 	"strings"
 	"sync"
 	"testing"
@@ -74,9 +76,6 @@ func TestSerialNumbersDiffer(t *testing.T) {
 		"another CSR":              func(o *ca.Order) { o.CSR = order(t, p384, serverNames).CSR },
 		"another subject":          func(o *ca.Order) { o.Names.Locality = "Brugge" },
 		"another DNS name":         func(o *ca.Order) { o.Names.DNS = []string{"a.example.com"} },
-		"subject and names cut differently": func(o *ca.Order) {
-			o.Names.DNS = []string{"a.exampl", "e.com"}
-		},
 	} {
 		o := order(t, p256, serverNames)
 		change(&o)
@@ -84,6 +83,32 @@ func TestSerialNumbersDiffer(t *testing.T) {
 	}
 	try("another profile", connect(t, issuer, map[string]string{"profile": "both"}), order(t, p256, serverNames))
 	try("another issuer", connect(t, issuerOf(t, p384, ordered), nil), order(t, p256, serverNames))
+}
+
+// Nobody without the CA's key can foresee a serial number, and no two lists of
+// parts count as one.
+func TestSerialNumberDependsOn(t *testing.T) {
+	one, err := serialSecret(key(t, p256, "issuer"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := serialSecret(key(t, p256, "root"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := (&signer{secret: one}).serial(draft{orderKey: "ab", subject: []byte("c")})
+	for name, second := range map[string]*big.Int{
+		"the key":                      (&signer{secret: other}).serial(draft{orderKey: "ab", subject: []byte("c")}),
+		"where one part ends":          (&signer{secret: one}).serial(draft{orderKey: "a", subject: []byte("bc")}),
+		"which part it is, when alone": (&signer{secret: one}).serial(draft{orderKey: "abc"}),
+		"the begin":                    (&signer{secret: one}).serial(draft{orderKey: "ab", subject: []byte("c"), notBefore: ordered}),
+		"the end":                      (&signer{secret: one}).serial(draft{orderKey: "ab", subject: []byte("c"), notAfter: ordered}),
+		"an extension":                 (&signer{secret: one}).serial(draft{orderKey: "ab", subject: []byte("c"), extensions: []pkix.Extension{anyPolicy()}}),
+	} {
+		if first.Cmp(second) == 0 {
+			t.Errorf("it does not depend on %s", name)
+		}
+	}
 }
 
 // The name of an order is the serial number of its certificate as whole octets,

@@ -1,0 +1,218 @@
+package bench
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/certwright/certwright/internal/coretest"
+)
+
+const password = "Bench-password-1"
+
+// server is the real program in a process of its own.
+type server struct {
+	name, address, database, dir string
+	command                      *exec.Cmd
+	roots                        *x509.CertPool
+	token                        string
+	limit                        func() float64
+}
+
+var (
+	servers = map[string]*server{}
+	build   = sync.OnceValues(func() (string, error) {
+		dir, err := os.MkdirTemp("", "certwright-bench")
+		if err != nil {
+			return "", err
+		}
+		path := filepath.Join(dir, "certwright")
+		out, err := exec.Command("go", "build", "-o", path, "github.com/certwright/certwright/cmd/certwright").CombinedOutput()
+		if err != nil {
+			err = fmt.Errorf("%w: %s", err, out)
+		}
+		return path, err
+	})
+)
+
+// each runs the benchmark on a server of each database, which all share.
+func each(b *testing.B, run func(*testing.B, *server)) {
+	for _, name := range []string{"sqlite", "postgres"} {
+		b.Run(name, func(b *testing.B) {
+			s := servers[name]
+			if s == nil {
+				s = newServer(b, name)
+				servers[name] = s
+			}
+			run(b, s)
+		})
+	}
+}
+
+func newServer(b *testing.B, name string) *server {
+	b.Helper()
+	dir, err := os.MkdirTemp("", "certwright-bench")
+	if err != nil {
+		b.Fatal(err)
+	}
+	s := &server{name: name, dir: dir, limit: commitRate[name]}
+	if name == "postgres" {
+		s.database = coretest.Postgres(b).Address
+		limits := coretest.Postgres(b).Address
+		s.limit = sync.OnceValue(func() float64 { return commits("pgx", limits) })
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	s.address = listener.Addr().String()
+	listener.Close()
+	s.start(b)
+	return s
+}
+
+func (s *server) commitRate() float64 { return s.limit() }
+
+// start starts the program and waits until it answers.
+func (s *server) start(b *testing.B) {
+	b.Helper()
+	program, err := build()
+	if err != nil {
+		b.Fatal(err)
+	}
+	s.command = exec.Command(program, "serve", "--data", s.dir, "--listen", s.address, "--database", s.database)
+	s.command.Env = append(os.Environ(), "CERTWRIGHT_ADMIN_PASSWORD="+password)
+	s.command.Stderr = os.Stderr
+	if err := s.command.Start(); err != nil {
+		b.Fatal(err)
+	}
+	probe := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}, Timeout: 5 * time.Second} // its CA may not be made yet
+	defer probe.CloseIdleConnections()
+	for deadline := time.Now().Add(time.Minute); ; {
+		if r, err := probe.Get("https://" + s.address + "/readyz"); err == nil {
+			r.Body.Close()
+			break
+		}
+		if time.Now().After(deadline) {
+			b.Fatal("the server does not answer")
+		}
+		time.Sleep(time.Millisecond)
+	}
+	bundle, err := os.ReadFile(filepath.Join(s.dir, "ca.pem"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	s.roots = x509.NewCertPool()
+	s.roots.AppendCertsFromPEM(bundle)
+}
+
+func (s *server) stop() {
+	s.command.Process.Signal(syscall.SIGTERM)
+	s.command.Wait()
+}
+
+func stopServers() {
+	for _, s := range servers {
+		s.stop()
+		os.RemoveAll(s.dir)
+	}
+	if program, err := build(); err == nil {
+		os.RemoveAll(filepath.Dir(program))
+	}
+}
+
+// memory is the most that the program has had in memory so far, in MiB.
+func (s *server) memory(b *testing.B) float64 {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.command.Process.Pid))
+	if err != nil {
+		return 0 // not Linux
+	}
+	_, rest, _ := strings.Cut(string(status), "VmHWM:")
+	kib, err := strconv.ParseFloat(strings.Fields(rest)[0], 64)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return kib / 1024
+}
+
+// client is one connection.
+type client struct {
+	http   *http.Client
+	server *server
+	place  string
+}
+
+func (s *server) connect(b *testing.B) *client {
+	c := &client{server: s, http: &http.Client{Transport: &http.Transport{
+		TLSClientConfig: &tls.Config{RootCAs: s.roots}, MaxConnsPerHost: 1,
+	}}}
+	b.Cleanup(c.http.CloseIdleConnections)
+	if s.token == "" {
+		answer := c.post(b, "/vedauth/authorize/oauth", map[string]any{
+			"client_id": "vcert-sdk", "username": "admin", "password": password, "scope": "certificate:manage",
+		})
+		s.token = answer["access_token"].(string)
+	}
+	return c
+}
+
+var places int
+
+// enroll makes a place with a first certificate and returns its DN.
+func (s *server) enroll(b *testing.B, c *client, authority string) string {
+	places++
+	answer := c.post(b, "/vedsdk/Certificates/Request", map[string]any{
+		"PolicyDN": `\VED\Policy\Default`, "Subject": fmt.Sprintf("host-%d.example.com", places), "KeyAlgorithm": "ECC", "EllipticCurve": "P256",
+		"CADN": `\VED\Policy\CAs\` + authority, "WorkToDoTimeout": 60,
+	})
+	return answer["CertificateDN"].(string)
+}
+
+func (c *client) renewOnce(b *testing.B) {
+	answer := c.post(b, "/vedsdk/Certificates/Renew", map[string]any{"CertificateDN": c.place, "Format": "Base64", "IncludeChain": true, "WorkToDoTimeout": 60})
+	if data, _ := answer["CertificateData"].(string); data == "" {
+		b.Errorf("no certificate in %v", answer)
+	}
+}
+
+func (c *client) post(b *testing.B, path string, body any) (answer map[string]any) {
+	text, err := json.Marshal(body)
+	if err != nil {
+		b.Fatal(err)
+	}
+	request, err := http.NewRequest("POST", "https://"+c.server.address+path, bytes.NewReader(text))
+	if err != nil {
+		b.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Authorization", "Bearer "+c.server.token)
+	response, err := c.http.Do(request)
+	if err != nil {
+		b.Error(err)
+		return nil
+	}
+	defer response.Body.Close()
+	content, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != http.StatusOK {
+		b.Errorf("%s: %s %v %s", path, response.Status, err, content)
+		return nil
+	}
+	if err := json.Unmarshal(content, &answer); err != nil {
+		b.Error(err)
+	}
+	return answer
+}

@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/user"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/certwright/certwright/internal/api/tpp"
+	"github.com/certwright/certwright/internal/clm"
+	"github.com/certwright/certwright/internal/secret"
+)
+
+// Limits of the server.
+const (
+	readHeaderTimeout = 10 * time.Second
+	readTimeout       = 60 * time.Second
+	writeTimeout      = 180 * time.Second // a call may wait 120 s for its work
+	idleTimeout       = 120 * time.Second
+	shutdownTimeout   = 30 * time.Second
+)
+
+// serve is what the command serve is told.
+type serve struct {
+	place
+	listen string
+	estate string
+	status int
+	noKeys bool
+	out    io.Writer
+	log    *slog.Logger
+
+	ready func(address string, password secret.Plain) // called once it serves; nil: nobody asks
+}
+
+func newServe() *cobra.Command {
+	var s serve
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the server",
+		Long: "Serve runs the server. Started on an empty directory it makes all that it needs: master key, CAs, its own TLS\n" +
+			"certificate (the CAs that clients are to trust are in DIR/ca.pem), and the user admin with the password in\n" +
+			"CERTWRIGHT_ADMIN_PASSWORD or one that it prints once.",
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			s.out = c.OutOrStdout()
+			s.log = slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil))
+			return s.run(c.Context())
+		},
+	}
+	s.place.flags(c)
+	c.Flags().StringVar(&s.listen, "listen", "127.0.0.1:8443", "`address` to serve on")
+	c.Flags().StringVar(&s.estate, "estate", "", "estate `file` to apply at start")
+	c.Flags().IntVar(&s.status, "request-timeout-status", http.StatusAccepted, "HTTP status of Certificates/Request when its wait runs out: 202 as the vendor's, or 200 for clients that take nothing else")
+	c.Flags().BoolVar(&s.noKeys, "no-api-keys", false, "refuse the old vedsdk/authorize, which gives keys instead of tokens")
+	return c
+}
+
+// run serves until ctx ends.
+func (s *serve) run(ctx context.Context) (err error) {
+	if s.status != http.StatusAccepted && s.status != http.StatusOK {
+		return usageError{errors.New("--request-timeout-status is 202 or 200")}
+	}
+	listener, err := net.Listen("tcp", s.listen)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	defer listener.Close()
+	sys, err := s.place.open(ctx, s.log)
+	if err != nil {
+		return err
+	}
+	defer sys.db.Close()
+	password, err := sys.setUp(ctx)
+	if err != nil {
+		return err
+	}
+
+	working, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	var work sync.WaitGroup
+	work.Go(func() { sys.Run(working) })
+	defer work.Wait()
+	defer stopWork()
+
+	if s.estate != "" {
+		if err := applyFile(ctx, sys, s.estate, false, io.Discard); err != nil {
+			return err
+		}
+	}
+	own := &ownCertificate{sys: sys, log: s.log}
+	if err := own.load(ctx, names(listener.Addr())); err != nil {
+		return fmt.Errorf("own certificate: %w", err)
+	}
+	work.Go(func() { own.keepFresh(working) })
+	if err := sys.writeCAs(ctx, filepath.Join(s.data, "ca.pem")); err != nil {
+		return err
+	}
+	if !password.IsEmpty() {
+		fmt.Fprintf(s.out, "user admin, password %s (it is not shown again)\n", password.Reveal())
+	}
+	address := "https://" + listener.Addr().String()
+	fmt.Fprintf(s.out, "serving on %s, CA certificates in %s\n", address, filepath.Join(s.data, "ca.pem"))
+	if s.ready != nil {
+		s.ready(address, password)
+	}
+	return s.serve(ctx, listener, sys, own)
+}
+
+// serve answers requests until ctx ends, then finishes those under way.
+func (s *serve) serve(ctx context.Context, listener net.Listener, sys *system, own *ownCertificate) error {
+	server := &http.Server{
+		Handler:           s.handler(sys),
+		ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		TLSConfig: &tls.Config{
+			MinVersion:     tls.VersionTLS12,
+			NextProtos:     []string{"http/1.1"}, // HTTP/2 has no reason phrase
+			GetCertificate: own.get,
+			ClientAuth:     tls.RequestClientCert, // judged where it is used: see core.LoginCertificate
+		},
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.ServeTLS(listener, "", "") }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+	}
+	s.log.Info("stopping")
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer cancel()
+	err := server.Shutdown(ending)
+	<-failed
+	return err
+}
+
+// handler is everything that the server answers.
+func (s *serve) handler(sys *system) http.Handler {
+	api := tpp.Handler(sys.Core, tpp.Options{NoLegacyKeys: s.noKeys, RequestTimeoutStatus: s.status, Log: s.log})
+	m := newMetrics(sys)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok\n") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		if err := sys.db.Ready(r.Context()); err != nil {
+			s.log.Error("not ready", slog.Any("error", err))
+			http.Error(w, "the database does not answer", http.StatusServiceUnavailable)
+			return
+		}
+		io.WriteString(w, "ok\n")
+	})
+	mux.Handle("GET /metrics", m.handler())
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// The mux would redirect and clean paths that clients mean as they are.
+		if handler, pattern := mux.Handler(r); pattern != "" {
+			handler.ServeHTTP(w, r)
+			return
+		}
+		m.count(api).ServeHTTP(w, r)
+	})
+}
+
+// newPassword makes a password of 120 random bits.
+func newPassword() (secret.Plain, error) {
+	b := make([]byte, 15)
+	if _, err := rand.Read(b); err != nil {
+		return secret.Plain{}, err
+	}
+	return secret.NewString(base64.RawURLEncoding.EncodeToString(b)), nil
+}
+
+// operator is who runs a command on the server's own machine: whoever can read the
+// master key may do everything.
+func operator() clm.Actor {
+	who := clm.System
+	if u, err := user.Current(); err == nil {
+		who.Name = "operator " + u.Username
+	}
+	return who
+}
+
+// names are the names by which clients may reach a server that listens there.
+func names(address net.Addr) clm.Names {
+	n := clm.Names{CommonName: "localhost", DNS: []string{"localhost"}, IP: []string{"127.0.0.1", "::1"}}
+	if host, err := os.Hostname(); err == nil && isHostName(host) {
+		n.CommonName = host
+		n.DNS = append(n.DNS, host)
+	}
+	if tcp, ok := address.(*net.TCPAddr); ok && !tcp.IP.IsUnspecified() && !tcp.IP.IsLoopback() {
+		n.IP = append(n.IP, tcp.IP.String())
+	}
+	return n
+}

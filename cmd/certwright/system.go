@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"crypto"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/certwright/certwright/internal/ca"
+	"github.com/certwright/certwright/internal/ca/all"
+	"github.com/certwright/certwright/internal/ca/embedded"
+	"github.com/certwright/certwright/internal/core"
+	"github.com/certwright/certwright/internal/secret"
+	"github.com/certwright/certwright/internal/store"
+)
+
+// place says where an installation keeps what it keeps.
+type place struct {
+	data           string
+	database       string
+	passphraseFile string
+}
+
+// flags adds the flags by which every command finds its installation.
+func (p *place) flags(c *cobra.Command) {
+	c.Flags().StringVar(&p.data, "data", "certwright-data", "`directory` of the master key and, with SQLite, the database")
+	c.Flags().StringVar(&p.database, "database", "", "postgres:// `URL` of the database (default: SQLite in the data directory)")
+	c.Flags().StringVar(&p.passphraseFile, "passphrase-file", os.Getenv("CERTWRIGHT_PASSPHRASE_FILE"),
+		"`file` with the passphrase of the master key (or CERTWRIGHT_PASSPHRASE; neither: the key is not protected)")
+}
+
+func (p place) address() string {
+	if p.database != "" {
+		return p.database
+	}
+	return filepath.Join(p.data, "certwright.db")
+}
+
+// passphrase is what the master key's file is protected with; it may be empty.
+func (p place) passphrase() (secret.Plain, error) {
+	if p.passphraseFile == "" {
+		return secret.NewString(os.Getenv("CERTWRIGHT_PASSPHRASE")), nil
+	}
+	text, err := os.ReadFile(p.passphraseFile)
+	if err != nil {
+		return secret.Plain{}, err
+	}
+	return secret.NewString(strings.TrimRight(string(text), "\r\n")), nil
+}
+
+// system is an open installation.
+type system struct {
+	*core.Core
+	db  *store.DB
+	box *secret.Box
+}
+
+// open opens the installation, making the directory, the master key and the
+// database where they are not there yet.
+func (p place) open(ctx context.Context, log *slog.Logger) (*system, error) {
+	if err := os.MkdirAll(p.data, 0o700); err != nil {
+		return nil, err
+	}
+	passphrase, err := p.passphrase()
+	if err != nil {
+		return nil, err
+	}
+	db, err := store.Open(ctx, p.address(), store.Options{})
+	if err != nil {
+		return nil, err
+	}
+	box, err := secret.OpenBox(filepath.Join(p.data, "master.key"), passphrase)
+	if err != nil {
+		db.Close()
+		return nil, err
+	}
+	c := core.New(core.Config{DB: db, Box: box, Connectors: all.Registry, MakeIssuer: makeIssuer, Log: log})
+	return &system{Core: c, db: db, box: box}, nil
+}
+
+// makeIssuer makes CA certificates for keys that are held here.
+func makeIssuer(above *ca.Issuer, n core.NewIssuer, key crypto.Signer, at time.Time) (ca.Issuer, error) {
+	spec := embedded.Spec{Name: n.Name, Subject: n.Subject, Key: key, At: at, Years: n.Years}
+	if above == nil {
+		return embedded.NewRoot(spec)
+	}
+	return embedded.NewIssuer(*above, spec)
+}
+
+// setUp makes what a new installation starts with. made is the password of the
+// user admin where one had to be made up.
+func (s *system) setUp(ctx context.Context) (made secret.Plain, err error) {
+	password := secret.NewString(os.Getenv("CERTWRIGHT_ADMIN_PASSWORD"))
+	if password.IsEmpty() {
+		has, err := s.HasAdmin(ctx)
+		if err != nil {
+			return made, err
+		}
+		if !has {
+			if made, err = newPassword(); err != nil {
+				return made, err
+			}
+			password = made
+		}
+	}
+	_, err = s.Setup(ctx, password)
+	return made, err
+}
+
+// writeCAs writes the certificates of all CAs whose keys are held here into one
+// file that clients can trust: roots first.
+func (s *system) writeCAs(ctx context.Context, path string) error {
+	bundle, err := s.CABundle(ctx)
+	if err != nil {
+		return err
+	}
+	fresh := path + ".new"
+	if err := os.WriteFile(fresh, bundle, 0o644); err != nil {
+		return err
+	}
+	return os.Rename(fresh, path)
+}
+
+// newRotateKey is the command that seals everything with a new master key.
+func newRotateKey() *cobra.Command {
+	var p place
+	drop := false
+	c := &cobra.Command{
+		Use:   "rotate-key",
+		Short: "Seal every secret with a new master key",
+		Long: "Rotate-key adds a new key to the master key file and seals every secret anew with it. It may be run while a\n" +
+			"server on PostgreSQL works; a server on SQLite must be stopped. Interrupted, it is simply run again.",
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if _, err := os.Stat(filepath.Join(p.data, "master.key")); errors.Is(err, os.ErrNotExist) {
+				return fmt.Errorf("there is no installation in %s", p.data)
+			}
+			s, err := p.open(c.Context(), slog.New(slog.DiscardHandler))
+			if err != nil {
+				return err
+			}
+			defer s.db.Close()
+			if err := s.box.Rotate(); err != nil {
+				return err
+			}
+			n, err := s.Reseal(c.Context(), operator())
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(c.OutOrStdout(), "%d secrets are sealed with the new key\n", n)
+			if !drop {
+				return nil
+			}
+			if err := s.box.DropOld(); err != nil {
+				return err
+			}
+			fmt.Fprintln(c.OutOrStdout(), "the old keys are gone")
+			return nil
+		},
+	}
+	p.flags(c)
+	c.Flags().BoolVar(&drop, "drop-old", false, "remove the old keys afterwards; backups made before can then no longer be read")
+	return c
+}

@@ -19,6 +19,7 @@ type Object struct {
 	Grants   map[PrincipalID]Rights // rights given on this very object
 	Created  int64                  // microseconds since 1970, UTC
 	Revision int64                  // grows with every change of the object
+	Current  VersionID              // of a certificate: the version in use; zero before the first one is issued
 }
 
 // A PolicyKey names a policy entry of a folder: which attribute, for which class.

@@ -6,10 +6,7 @@ import (
 )
 
 // A Certificate is a place in the tree that holds one certificate after another.
-type Certificate struct {
-	Object
-	Current VersionID // the version in use; zero before the first one is issued
-}
+type Certificate struct{ Object }
 
 // IsOff reports whether processing of the certificate is disabled.
 func (c Certificate) IsOff() bool { return len(c.Own[Off]) > 0 && c.Own[Off][0] == "1" }

@@ -275,7 +275,7 @@ func earlier(a, b time.Time) time.Time {
 func (c *Core) Session(ctx context.Context, access secret.Plain) (Session, error) {
 	var s store.Session
 	var who clm.Actor
-	err := c.db.Read(ctx, func(tx *store.Tx) (err error) {
+	err := c.db.Glance(ctx, func(tx *store.Tx) (err error) {
 		if s, err = tx.SessionByAccess(hashOf(access)); err != nil {
 			return err
 		}

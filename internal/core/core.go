@@ -40,6 +40,8 @@ type Core struct {
 	workers    int
 
 	failures failures
+	free     chan struct{} // a token for each worker of the runner that has nothing to do
+	handed   chan *task    // work that was claimed as it was written down
 
 	mu          sync.Mutex
 	issuers     map[string]*ca.Issuer
@@ -54,5 +56,6 @@ func New(c Config) *Core {
 	return &Core{
 		db: c.DB, box: c.Box, connectors: c.Connectors, makeIssuer: c.MakeIssuer, log: c.Log, workers: c.Workers,
 		issuers: map[string]*ca.Issuer{}, authorities: map[string]authority{},
+		free: make(chan struct{}, c.Workers), handed: make(chan *task, c.Workers),
 	}
 }

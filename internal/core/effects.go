@@ -20,7 +20,7 @@ type task struct {
 	work    clm.Work
 	path    clm.Path // ends at the place
 	version clm.Version
-	before  *clm.Version // the version in use; nil before the first
+	before  *clm.Version // the version whose key is taken over; nil where a new one is made
 	ca      authority
 	chain   [][]byte      // learnt with the certificate
 	names   clm.Names     // what the certificate is to say
@@ -61,14 +61,18 @@ func (c *Core) createKey(_ context.Context, t *task) (clm.Outcome, error) {
 }
 
 func (c *Core) keyFor(t *task) (crypto.Signer, error) {
-	reuse := t.path.Value(clm.ReuseKeyAllowed).IsOn() && t.path.Value(clm.ReuseKeyWanted).IsOn()
-	if reuse && t.before != nil && len(t.before.Sealed) > 0 {
+	if t.before != nil && len(t.before.Sealed) > 0 {
 		return c.openKey(t.before.Sealed, versionBind(t.before.ID))
 	}
 	demand := demandOf(t.path)
 	t.path[:len(t.path)-1].PolicyFor(t.path.Last().Class).Fill(&demand)
 	key, err := pki.GenerateKey(specOf(demand))
 	return key, clm.Permanent(err)
+}
+
+// reusesKey reports whether the key in use is to serve the next version too.
+func (t *task) reusesKey() bool {
+	return t.path.Value(clm.ReuseKeyAllowed).IsOn() && t.path.Value(clm.ReuseKeyWanted).IsOn()
 }
 
 // createCSR signs the request. Again is harmless: same key, same names.
@@ -168,45 +172,49 @@ func (t *task) learn(out clm.Outcome) {
 	}
 }
 
-// task gathers the facts for a work that was claimed.
-func (c *Core) task(ctx context.Context, w clm.Work) (*task, error) {
+// load gathers the facts for a work that was claimed from the queue.
+func (c *Core) load(ctx context.Context, w clm.Work) (*task, error) {
 	t := &task{work: w}
 	err := c.db.Read(ctx, func(tx *store.Tx) (err error) {
 		if t.path, err = tx.PathByID(w.Subject); err != nil {
 			return err
 		}
-		if t.version, err = tx.Version(w.Version); err != nil {
-			return err
-		}
-		if w.Stage == clm.CreateKey {
-			if t.before, err = c.current(tx, w.Subject); err != nil {
-				return err
-			}
-		}
-		t.ca, err = c.authority(tx, t.path.Value(clm.IssuedBy).First())
-		return clm.Permanent(err)
+		t.version, err = tx.Version(w.Version)
+		return err
 	})
-	if err != nil {
-		return t, err
-	}
+	return t, err
+}
+
+// equip adds to the facts what can be had without the database, nearly always:
+// the CA, the names, and the key that is to be taken over.
+func (c *Core) equip(ctx context.Context, t *task) error {
+	err := c.db.Glance(ctx, func(tx *store.Tx) (err error) {
+		if t.ca, err = c.authority(tx, t.path.Value(clm.IssuedBy).First()); err != nil {
+			return clm.Permanent(err)
+		}
+		if t.work.Stage == clm.CreateKey && t.reusesKey() {
+			t.before, err = c.current(tx, t.path.Last())
+		}
+		return err
+	})
 	t.version.Authority = t.ca.id
-	t.names = namesOf(t.path)
-	if t.version.UserCSR {
-		csr, err := pki.ParseCSRDER(t.version.CSR)
-		if err != nil {
-			return t, clm.Permanent(err)
+	if !t.version.UserCSR {
+		t.names = namesOf(t.path)
+	} else if len(t.names.CommonName)+len(t.names.DNS) == 0 {
+		csr, e := pki.ParseCSRDER(t.version.CSR)
+		if e != nil {
+			return clm.Permanent(e)
 		}
 		t.names = csr.Names
 	}
-	return t, nil
+	return err
 }
 
 // current is the version in use of a place; nil before the first.
-func (c *Core) current(tx *store.Tx, place clm.ObjectID) (*clm.Version, error) {
-	id, err := tx.Current(place)
-	if err != nil || id == 0 {
-		return nil, err
+func (c *Core) current(tx *store.Tx, place *clm.Object) (*clm.Version, error) {
+	if place.Current == 0 {
+		return nil, nil
 	}
-	v, err := tx.Version(id)
+	v, err := tx.Version(place.Current)
 	return &v, err
 }

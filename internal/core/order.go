@@ -58,28 +58,36 @@ func judge(tx *store.Tx, p clm.Policy, d clm.Demand, csr *pki.CSR, place clm.Obj
 	return nil
 }
 
-// begin opens the work that leads to the next version of the place. from is the
-// open work that it replaces, if any: it is ended, and what a worker brings for
-// it later is dropped; if it had stopped, the new work stands as stopped as the
-// old one did, until somebody retries or resets it.
-func begin(tx *store.Tx, who clm.Actor, place *clm.Object, csr *pki.CSR, from *clm.Work, reason string) (clm.Work, error) {
-	v := clm.Version{Certificate: place.ID}
-	w := clm.Begin(clm.Enroll, clm.CreateKey, tx.Now)
+// begin opens the work that leads to the next version of the place at the end of
+// the path. from is the open work that it replaces, if any: it is ended, and what
+// a worker brings for it later is dropped; if it had stopped, the new work stands
+// as stopped as the old one did, until somebody retries or resets it. With claim
+// the work is held from the start by whoever gets the task.
+func begin(tx *store.Tx, who clm.Actor, path clm.Path, csr *pki.CSR, from *clm.Work, reason string, claim bool) (*task, error) {
+	place := path.Last()
+	t := &task{path: path, version: clm.Version{Certificate: place.ID}}
+	w, v := &t.work, &t.version
+	*w = clm.Begin(clm.Enroll, clm.CreateKey, tx.Now)
 	if csr != nil {
-		v.UserCSR, v.CSR, v.KeyHash = true, csr.DER, csr.KeyHash
-		w = clm.Begin(clm.Enroll, clm.Submit, tx.Now)
+		v.UserCSR, v.CSR, v.KeyHash, t.names = true, csr.DER, csr.KeyHash, csr.Names
+		*w = clm.Begin(clm.Enroll, clm.Submit, tx.Now)
+	} else if path.Value(clm.UserCSR).IsOn() {
+		w.Stage, w.NotBefore = clm.CreateCSR, clm.Never // until one comes
 	}
-	if err := tx.AddVersion(&v); err != nil {
-		return w, err
+	if err := tx.AddVersion(v); err != nil {
+		return t, err
 	}
 	w.Subject, w.Version, w.Actor, w.Reason = place.ID, v.ID, who.Name, reason
 	if from != nil {
 		if err := tx.EndWork(from.ID); err != nil {
-			return w, err
+			return t, err
 		}
 		w.Failure, w.Overlaid = from.Failure, from.Failure != ""
 	}
-	return w, tx.AddWork(&w)
+	if claim && w.Failure == "" && !w.NotBefore.After(tx.Now) {
+		return t, tx.AddHeldWork(w, lease)
+	}
+	return t, tx.AddWork(w)
 }
 
 // cloned returns a copy of a shared object whose own values may be changed.

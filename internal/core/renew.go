@@ -31,7 +31,10 @@ var RenewKinds = []clm.Kind{
 // stays so until the new one is in.
 func (c *Core) Renew(ctx context.Context, who clm.Actor, r Renew) (done Accepted, err error) {
 	csr, csrErr := parseCSR(r.CSR)
+	claim := c.reserve()
+	var t *task
 	err = c.db.Write(ctx, store.Entry{Actor: who, Action: "renew", Subject: r.DN}, func(tx *store.Tx) error {
+		t = nil
 		path, rights, err := find(tx, who, r.DN)
 		if err != nil {
 			return err
@@ -53,10 +56,15 @@ func (c *Core) Renew(ctx context.Context, who clm.Actor, r Renew) (done Accepted
 				return err
 			}
 		}
-		w, err := r.begin(tx, who, path, place, open, csr)
-		done = Accepted{DN: place.DN, ID: place.ID, Version: w.Version, Work: w.ID}
+		var from *clm.Work
+		if open != nil {
+			from = &open.Work // it waits for the signing request that has come
+		}
+		t, err = begin(tx, who, append(path[:len(path)-1:len(path)-1], place), csr, from, "renew", claim)
+		done = Accepted{DN: place.DN, ID: place.ID, Version: t.version.ID, Work: t.work.ID}
 		return clm.About(string(place.DN), busyIfTaken(err))
 	})
+	c.hand(claim, t, err)
 	return done, err
 }
 
@@ -112,24 +120,6 @@ func (r Renew) write(place *clm.Object, csr *pki.CSR) (changed bool) {
 		changed = true
 	}
 	return changed
-}
-
-// begin opens the work, or gives work that waits for a signing request the one
-// that came.
-func (r Renew) begin(tx *store.Tx, who clm.Actor, path clm.Path, place *clm.Object, open *Open, csr *pki.CSR) (clm.Work, error) {
-	if open == nil && csr == nil && path.Value(clm.UserCSR).IsOn() {
-		w, err := begin(tx, who, place, nil, nil, "renew")
-		w.Stage, w.NotBefore = clm.CreateCSR, clm.Never
-		if err == nil {
-			err = tx.SaveWork(w)
-		}
-		return w, err
-	}
-	var from *clm.Work
-	if open != nil {
-		from = &open.Work
-	}
-	return begin(tx, who, place, csr, from, "renew")
 }
 
 // busyIfTaken turns the index's refusal of a second open work into Busy: no rule

@@ -58,7 +58,10 @@ func (c *Core) Request(ctx context.Context, who clm.Actor, r Request) (done Acce
 	if csr != nil {
 		r.Names = csr.Names
 	}
+	claim := c.reserve()
+	var t *task
 	err = c.db.Write(ctx, store.Entry{Actor: who, Action: "request", Subject: r.Folder}, func(tx *store.Tx) error {
+		t = nil
 		folder, rights, err := find(tx, who, r.Folder)
 		if err != nil {
 			return err
@@ -90,10 +93,11 @@ func (c *Core) Request(ctx context.Context, who clm.Actor, r Request) (done Acce
 		if err != nil {
 			return err
 		}
-		w, err := begin(tx, who, place, csr, open, "request")
-		done.Version, done.Work = w.Version, w.ID
+		t, err = begin(tx, who, append(folder[:len(folder):len(folder)], place), csr, open, "request", claim)
+		done.Version, done.Work = t.version.ID, t.work.ID
 		return err
 	})
+	c.hand(claim, t, err)
 	return done, err
 }
 

@@ -91,9 +91,6 @@ func (r Retrieve) key(v clm.Version, rights clm.Rights) ([]byte, error) {
 // inUse reads the place's open work or, where there is none, its version in use.
 func (c *Core) inUse(tx *store.Tx, path clm.Path) (got Issued, err error) {
 	got = Issued{Place: clm.Certificate{Object: *path.Last()}, Path: path}
-	if got.Place.Current, err = tx.Current(got.Place.ID); err != nil {
-		return got, err
-	}
 	if got.Open, err = openWork(tx, got.Place.ID); err != nil || got.Open != nil || got.Place.Current == 0 {
 		return got, err
 	}

@@ -26,31 +26,55 @@ const (
 func (c *Core) Run(ctx context.Context) {
 	woken := c.db.Woken()
 	var workers sync.WaitGroup
-	defer workers.Wait()
-	free := make(chan struct{}, c.workers)
 	for range c.workers {
-		free <- struct{}{}
+		c.free <- struct{}{}
 	}
+	go func() {
+		for t := range c.handed {
+			workers.Go(func() { c.carry(ctx, t) })
+		}
+	}()
 	for ctx.Err() == nil {
-		<-free
-		most := 1 + drain(free)
-		works, err := c.db.Claim(ctx, most, lease)
-		if err != nil && ctx.Err() == nil {
-			c.log.Error("claim work", slog.Any("error", err))
-		}
-		for range most - len(works) {
-			free <- struct{}{}
-		}
-		for _, w := range works {
-			workers.Go(func() {
-				c.carry(ctx, w)
-				free <- struct{}{}
-			})
-		}
-		if len(works) < most {
+		if !c.claim(ctx, &workers) {
 			c.rest(ctx, woken)
 		}
 	}
+	// Whoever has all tokens knows that nothing is under way or about to be.
+	for range c.workers {
+		<-c.free
+	}
+	close(c.handed)
+	workers.Wait()
+}
+
+// claim claims as much as there are free workers for and sets them to it. It
+// reports whether there may be more.
+func (c *Core) claim(ctx context.Context, workers *sync.WaitGroup) (more bool) {
+	select {
+	case <-c.free:
+	case <-ctx.Done():
+		return false
+	}
+	most := 1 + drain(c.free)
+	works, err := c.db.Claim(ctx, most, lease)
+	if err != nil && ctx.Err() == nil {
+		c.log.Error("claim work", slog.Any("error", err))
+	}
+	for range most - len(works) {
+		c.free <- struct{}{}
+	}
+	for _, w := range works {
+		workers.Go(func() {
+			t, err := c.load(ctx, w)
+			if err != nil {
+				c.log.Error("load work", slog.Int64("work", int64(w.ID)), slog.Any("error", err))
+				c.free <- struct{}{} // the lease runs out, and somebody looks again
+				return
+			}
+			c.carry(ctx, t)
+		})
+	}
+	return len(works) == most
 }
 
 func drain(tokens chan struct{}) (n int) {
@@ -61,6 +85,29 @@ func drain(tokens chan struct{}) (n int) {
 		default:
 			return n
 		}
+	}
+}
+
+// reserve takes a free worker for work that is about to be written down, if there
+// is one; the work is then claimed as it is written. Work finds its way into the
+// queue when nobody is free.
+func (c *Core) reserve() bool {
+	select {
+	case <-c.free:
+		return true
+	default:
+		return false
+	}
+}
+
+// hand sets the reserved worker to the task, or frees it when there is none.
+func (c *Core) hand(reserved bool, t *task, err error) {
+	switch {
+	case !reserved:
+	case err == nil && t != nil && t.work.Epoch > 0:
+		c.handed <- t
+	default:
+		c.free <- struct{}{}
 	}
 }
 
@@ -82,13 +129,11 @@ func (c *Core) rest(ctx context.Context, woken <-chan struct{}) {
 	}
 }
 
-// carry takes a work through its stages until it ends, stops or has to wait.
-func (c *Core) carry(ctx context.Context, w clm.Work) {
-	t, err := c.task(ctx, w)
-	if len(t.path) == 0 {
-		c.log.Error("work without its object", slog.Int64("work", int64(w.ID)), slog.Any("error", err))
-		return // the lease runs out, and somebody looks again
-	}
+// carry takes a work through its stages until it ends, stops or has to wait, and
+// frees the worker.
+func (c *Core) carry(ctx context.Context, t *task) {
+	defer func() { c.free <- struct{}{} }()
+	err := c.equip(ctx, t)
 	for unsaved := false; ; {
 		if ctx.Err() != nil {
 			c.giveBack(t, unsaved)
@@ -107,7 +152,7 @@ func (c *Core) carry(ctx context.Context, w clm.Work) {
 		t.work.Begun = true
 		unsaved = true
 		if err != nil {
-			c.log.Warn("stage failed", slog.String("stage", string(stage)), slog.Int64("work", int64(w.ID)), slog.Any("error", err))
+			c.log.Warn("stage failed", slog.String("stage", string(stage)), slog.Int64("work", int64(t.work.ID)), slog.Any("error", err))
 		}
 		rests := t.work.Done || t.work.Failure != "" || t.work.NotBefore.After(c.db.Now())
 		if !rests && (t.ca.isLocal() || !seenOutside[t.work.Stage]) {
@@ -115,7 +160,7 @@ func (c *Core) carry(ctx context.Context, w clm.Work) {
 		}
 		if err = c.save(t, rests); err != nil {
 			if !errors.Is(err, store.ErrStale) {
-				c.log.Error("save work", slog.Int64("work", int64(w.ID)), slog.Any("error", err))
+				c.log.Error("save work", slog.Int64("work", int64(t.work.ID)), slog.Any("error", err))
 			}
 			return
 		}

@@ -1,12 +1,12 @@
 package core
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"sort"
 	"strings"
 
 	"github.com/certwright/certwright/internal/clm"
@@ -26,10 +26,44 @@ type Put struct {
 	Plan   bool                       // only say what would change
 }
 
-// Put brings an object to what it shall be and says, a line for each, what had to
-// change for that; nothing had to when there are none. It fails with Invalid,
-// Denied, NotFound (of a principal) and Exists (an object of another class).
-func (c *Core) Put(ctx context.Context, who clm.Actor, p Put) (changes []string, err error) {
+// A Change is one thing that Put changes: exactly one of Made, Attr and To is set.
+type Change struct {
+	DN     clm.DN
+	Made   clm.Class  // the object is made
+	Attr   clm.Attr   // an own value of the object, or a policy entry of the folder
+	For    clm.Class  // of a policy entry: for which class it is; empty for an own value
+	Values []string   // of Attr, from now on; none: it is removed
+	Locked bool       // of a policy entry
+	To     string     // the rights of this user or group
+	Rights clm.Rights // of To, from now on
+}
+
+// String describes the change for the audit log.
+func (c Change) String() string {
+	switch {
+	case c.Made != "":
+		return fmt.Sprintf("create %s %s", c.Made, c.DN)
+	case c.To != "":
+		return fmt.Sprintf("%s: rights of %s = %#x", c.DN, c.To, uint16(c.Rights))
+	case c.For == "":
+		return fmt.Sprintf("%s: %s = %s", c.DN, c.Attr, strings.Join(c.Values, ", "))
+	}
+	locked := map[bool]string{true: " (locked)"}[c.Locked]
+	return fmt.Sprintf("%s: policy for %s: %s = %s%s", c.DN, c.For, c.Attr, strings.Join(c.Values, ", "), locked)
+}
+
+func describe(changes []Change) string {
+	lines := make([]string, 0, len(changes))
+	for _, c := range changes {
+		lines = append(lines, c.String())
+	}
+	return strings.Join(lines, "; ")
+}
+
+// Put brings an object to what it shall be and says what had to change for that,
+// always in the same order; nothing had to when there is nothing. It fails with
+// Invalid, Denied, NotFound (of a principal) and Exists (an object of another class).
+func (c *Core) Put(ctx context.Context, who clm.Actor, p Put) (changes []Change, err error) {
 	dn, err := clm.ParseDN(p.DN)
 	if err != nil {
 		return nil, clm.About(p.DN, err)
@@ -42,17 +76,18 @@ func (c *Core) Put(ctx context.Context, who clm.Actor, p Put) (changes []string,
 		return changes, err
 	}
 	// What is as it shall be needs no entry in the audit log.
-	p.Plan = true
-	if changes, err = c.Put(ctx, who, p); err != nil || len(changes) == 0 {
+	planned := p
+	planned.Plan = true
+	if changes, err = c.Put(ctx, who, planned); err != nil || len(changes) == 0 {
 		return changes, err
 	}
 	err = c.db.Write(ctx, store.Entry{Actor: who, Action: "put", Subject: string(dn)}, func(tx *store.Tx) error {
-		above, o, lines, err := p.diff(tx, dn)
+		above, o, fresh, err := p.diff(tx, dn)
 		if err != nil {
 			return err
 		}
-		changes = lines
-		tx.About(string(dn), strings.Join(lines, "; "))
+		changes = fresh
+		tx.About(string(dn), describe(fresh))
 		if o.ID != "" {
 			if err := p.may(append(above, o), who, clm.Write); err != nil {
 				return err
@@ -90,11 +125,11 @@ func (p Put) may(path clm.Path, who clm.Actor, need clm.Rights) error {
 
 // diff is the object as it shall be, without an ID where it is not there yet, and
 // what that changes.
-func (p Put) diff(tx *store.Tx, dn clm.DN) (above clm.Path, o *clm.Object, changes []string, err error) {
+func (p Put) diff(tx *store.Tx, dn clm.DN) (above clm.Path, o *clm.Object, changes []Change, err error) {
 	path, err := tx.Path(dn)
 	switch {
 	case errors.Is(err, clm.NotFound):
-		o, changes = &clm.Object{DN: dn, Class: p.Class}, []string{fmt.Sprintf("create %s %s", p.Class, dn)}
+		o, changes = &clm.Object{DN: dn, Class: p.Class}, []Change{{DN: dn, Made: p.Class}}
 	case err != nil:
 		return nil, nil, nil, err
 	case path.Last().Class != p.Class:
@@ -104,45 +139,63 @@ func (p Put) diff(tx *store.Tx, dn clm.DN) (above clm.Path, o *clm.Object, chang
 		above, o = path[:len(path)-1], &copied
 	}
 	o.Own, o.Policy, o.Grants = copyOf(o.Own), copyOf(o.Policy), copyOf(o.Grants)
-	say := func(format string, args ...any) {
-		changes = append(changes, fmt.Sprintf("%s: ", dn)+fmt.Sprintf(format, args...))
-	}
+	changes = append(changes, p.diffOwn(o)...)
+	changes = append(changes, p.diffPolicy(o)...)
+	rights, err := p.diffRights(tx, o)
+	return above, o, append(changes, rights...), err
+}
+
+func (p Put) diffOwn(o *clm.Object) (changes []Change) {
 	for _, a := range sorted(p.Own) {
 		if values := p.Own[a]; !slices.Equal(o.Own[a], values) {
-			say("%s = %s", a, strings.Join(values, ", "))
+			changes = append(changes, Change{DN: o.DN, Attr: a, Values: values})
 			set(o.Own, a, values...)
 		}
 	}
-	for key, rule := range p.Policy {
-		if had, ok := o.Policy[key]; ok == (len(rule.Values) > 0) && had.Locked == rule.Locked && slices.Equal(had.Values, rule.Values) {
+	return changes
+}
+
+func (p Put) diffPolicy(o *clm.Object) (changes []Change) {
+	keys := slices.SortedFunc(maps.Keys(p.Policy), func(a, b clm.PolicyKey) int {
+		return cmp.Or(cmp.Compare(a.Class, b.Class), cmp.Compare(a.Attr, b.Attr))
+	})
+	for _, key := range keys {
+		rule := p.Policy[key]
+		had, ok := o.Policy[key]
+		change := Change{DN: o.DN, Attr: key.Attr, For: key.Class, Values: rule.Values, Locked: rule.Locked}
+		switch {
+		case len(rule.Values) == 0 && !ok:
 			continue
-		}
-		if len(rule.Values) == 0 {
-			if _, ok := o.Policy[key]; ok {
-				say("policy %s: none", key.Attr)
-			}
+		case len(rule.Values) == 0:
+			change.Locked = false
 			delete(o.Policy, key)
+		case ok && had.Locked == rule.Locked && slices.Equal(had.Values, rule.Values):
 			continue
+		default:
+			o.Policy[key] = rule
 		}
-		say("policy %s = %s%s", key.Attr, strings.Join(rule.Values, ", "), map[bool]string{true: " (locked)"}[rule.Locked])
-		o.Policy[key] = rule
+		changes = append(changes, change)
 	}
+	return changes
+}
+
+func (p Put) diffRights(tx *store.Tx, o *clm.Object) (changes []Change, err error) {
 	for _, name := range sorted(p.Rights) {
+		change := Change{DN: o.DN, To: name, Rights: p.Rights[name]}
 		who, err := tx.PrincipalByName(name)
 		if errors.Is(err, clm.NotFound) && p.Plan {
-			say("rights of %s", name)
+			changes = append(changes, change)
 			continue
 		}
 		if err != nil {
-			return nil, nil, nil, err
+			return nil, err
 		}
-		if had, ok := o.Grants[who.ID]; !ok || had != p.Rights[name] {
-			say("rights of %s", name)
-			o.Grants[who.ID] = p.Rights[name]
+		if had, ok := o.Grants[who.ID]; !ok || had != change.Rights {
+			changes = append(changes, change)
+			o.Grants[who.ID] = change.Rights
 		}
 	}
-	sort.Strings(changes[min(1, len(changes)):])
-	return above, o, changes, nil
+	return changes, nil
 }
 
 func copyOf[K comparable, V any](m map[K]V) map[K]V {
@@ -174,6 +227,42 @@ func (c *Core) folder(tx *store.Tx, who clm.Actor, dn clm.DN) (clm.Path, error) 
 		return nil, err
 	}
 	return append(above[:len(above):len(above)], o), nil
+}
+
+// An Account is a user or group as it stands.
+type Account struct {
+	ID      clm.PrincipalID
+	Name    string
+	IsGroup bool
+	Master  bool
+	Groups  []string // the names of the groups it is directly in, sorted
+}
+
+// Accounts lists all users and groups by name. Only a master may; it fails with Denied.
+func (c *Core) Accounts(ctx context.Context, who clm.Actor) (list []Account, err error) {
+	if !who.Master {
+		return nil, clm.Denied
+	}
+	err = c.db.Read(ctx, func(tx *store.Tx) error {
+		known, err := tx.Principals()
+		if err != nil {
+			return err
+		}
+		list = nil
+		for _, p := range known {
+			a := Account{ID: p.ID, Name: p.Name, IsGroup: p.IsGroup, Master: p.Master}
+			for _, id := range p.In {
+				if group := known[id]; group != nil {
+					a.Groups = append(a.Groups, group.Name)
+				}
+			}
+			slices.Sort(a.Groups)
+			list = append(list, a)
+		}
+		slices.SortFunc(list, func(a, b Account) int { return cmp.Compare(a.Name, b.Name) })
+		return nil
+	})
+	return list, err
 }
 
 // PutPrincipal says what a user or group shall be.
@@ -225,6 +314,13 @@ const passwordChange = ": password"
 
 func isPasswordChange(line string) bool { return strings.HasSuffix(line, passwordChange) }
 
+func groupsChange(names []string) string {
+	if len(names) == 0 {
+		return ": groups: none"
+	}
+	return ": groups = " + strings.Join(names, ", ")
+}
+
 func (p PutPrincipal) diff(tx *store.Tx) (*store.Principal, []string, error) {
 	fresh := &store.Principal{Name: p.Name, IsGroup: p.IsGroup}
 	var changes []string
@@ -242,7 +338,7 @@ func (p PutPrincipal) diff(tx *store.Tx) (*store.Principal, []string, error) {
 		fresh = &copied
 	}
 	if fresh.Master != p.Master {
-		changes = append(changes, kind+": master")
+		changes = append(changes, kind+": master = "+map[bool]string{true: "yes", false: "no"}[p.Master])
 		fresh.Master = p.Master
 	}
 	if !p.Password.IsEmpty() && (fresh.Password == "" || !secret.CheckPassword(p.Password, fresh.Password)) {
@@ -255,7 +351,7 @@ func (p PutPrincipal) diff(tx *store.Tx) (*store.Principal, []string, error) {
 	for _, name := range p.Groups {
 		group, err := tx.PrincipalByName(name)
 		if errors.Is(err, clm.NotFound) && p.Plan {
-			return fresh, append(changes, kind+": groups"), nil
+			return fresh, append(changes, kind+groupsChange(p.Groups)), nil
 		}
 		if err != nil {
 			return nil, nil, err
@@ -264,7 +360,7 @@ func (p PutPrincipal) diff(tx *store.Tx) (*store.Principal, []string, error) {
 	}
 	slices.Sort(in)
 	if !slices.Equal(in, slices.Sorted(slices.Values(fresh.In))) {
-		changes = append(changes, kind+": groups")
+		changes = append(changes, kind+groupsChange(p.Groups))
 		fresh.In = in
 	}
 	return fresh, changes, nil

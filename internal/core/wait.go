@@ -9,8 +9,13 @@ import (
 	"github.com/certwright/certwright/internal/store"
 )
 
-// waitPoll is how often waiting calls look where another node may do the work.
-const waitPoll = 200 * time.Millisecond
+// How often waiting calls look into the database by themselves: once after the
+// first moment, in which most work ends and its end is told; then from time to
+// time where another node may be at work.
+const (
+	firstLook = 10 * time.Millisecond
+	waitPoll  = 200 * time.Millisecond
+)
 
 // Wait waits until the work has finished, has stopped or stands before a gate,
 // or until most has passed, and says how it stands then.
@@ -19,22 +24,24 @@ func (c *Core) Wait(ctx context.Context, id clm.WorkID, most time.Duration) (Ope
 	defer end()
 	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
-	var poll <-chan time.Time
-	if c.db.IsShared() {
-		ticker := time.NewTicker(waitPoll)
-		defer ticker.Stop()
-		poll = ticker.C
-	}
+	look := time.NewTimer(firstLook)
+	defer look.Stop()
 	for {
+		select {
+		case w := <-moved:
+			if w.Done && w.Stage == clm.End || w.Failure != "" {
+				return Open{Work: w, State: w.State(false)}, nil
+			}
+		case <-look.C:
+			if c.db.IsShared() {
+				look.Reset(waitPoll)
+			}
+		case <-ctx.Done():
+			return c.standing(id)
+		}
 		open, err := c.standing(id)
 		if err != nil || open.State != clm.Queued && open.State != clm.Processing {
 			return open, err
-		}
-		select {
-		case <-moved:
-		case <-poll:
-		case <-ctx.Done():
-			return c.standing(id)
 		}
 	}
 }

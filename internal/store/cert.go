@@ -5,25 +5,37 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 
 	"github.com/certwright/certwright/internal/clm"
 )
 
-// Current is the version in use of a certificate; zero before the first.
-func (tx *Tx) Current(id clm.ObjectID) (clm.VersionID, error) {
-	return one(tx, scanOne[clm.VersionID], "SELECT current FROM certificates WHERE id = $1", string(id))
-}
-
 // Activate makes the version the one in use, and what the inventory knows of the
 // certificate its own.
 func (tx *Tx) Activate(v clm.Version, names clm.Names) error {
-	if _, err := tx.c.exec("UPDATE certificates SET current = $1, cn_key = $2, not_after = $3 WHERE id = $4",
-		int64(v.ID), strings.ToLower(names.CommonName), micros(v.NotAfter), string(v.Certificate)); err != nil {
+	// Nearly every renewal keeps its names: then there is nothing to do about them.
+	print := printOf(names)
+	n, err := tx.c.exec("UPDATE certificates SET current = $1, not_after = $2 WHERE id = $3 AND names = $4",
+		int64(v.ID), micros(v.NotAfter), string(v.Certificate), print)
+	if err != nil || n == 1 {
+		return err
+	}
+	if _, err := tx.c.exec("UPDATE certificates SET current = $1, not_after = $2, cn_key = $3, names = $4 WHERE id = $5",
+		int64(v.ID), micros(v.NotAfter), strings.ToLower(names.CommonName), print, string(v.Certificate)); err != nil {
 		return err
 	}
 	return tx.saveSANs(v.Certificate, names)
+}
+
+// printOf tells names that are searched for from one another.
+func printOf(names clm.Names) string {
+	h := sha256.New()
+	for _, s := range append(sansOf(names), san{string(clm.CommonName), strings.ToLower(names.CommonName)}) {
+		fmt.Fprintf(h, "%s=%q\n", s.kind, s.value)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
 // san is one searchable name of a certificate.

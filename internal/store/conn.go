@@ -14,6 +14,7 @@ type conn struct {
 	conn    *sql.Conn
 	stmts   map[string]*sql.Stmt
 	lost    error // why the transaction under way cannot be saved
+	tree    int64 // the revision that the transaction under way has given the tree; zero for none
 }
 
 func newConn(d dialect, pool *sql.DB) *conn {
@@ -62,7 +63,7 @@ func (c *conn) note(err error) error {
 
 // begin starts a transaction with the words that the dialect has for it.
 func (c *conn) begin(words string) error {
-	c.lost = nil
+	c.lost, c.tree = nil, 0
 	_, err := c.exec(words)
 	return err
 }

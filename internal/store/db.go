@@ -10,6 +10,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/certwright/certwright/internal/clm"
@@ -34,10 +35,11 @@ type DB struct {
 	writing sync.WaitGroup
 	closing sync.Once
 
-	ids    ids
-	tree   treeCache
-	chains chainCache
-	hub    hub
+	ids      ids
+	tree     treeCache
+	revision atomic.Int64 // of the tree, as committed; zero where other nodes may change it
+	chains   chainCache
+	hub      hub
 }
 
 // Options are what a DB may be told beside its address. The zero value is right
@@ -83,7 +85,7 @@ func Open(ctx context.Context, address string, o Options) (*DB, error) {
 	if db.IsShared() {
 		return db, nil
 	}
-	if err := db.freeHeld(ctx); err != nil {
+	if err := db.takeOver(ctx); err != nil {
 		db.Close()
 		return nil, err
 	}
@@ -137,9 +139,10 @@ type Tx struct {
 	c   *conn
 
 	entry   *Entry
-	tree    int64        // the revision of the tree that it sees, plus one; zero until asked
-	touched []clm.WorkID // works whose state changed
-	wake    bool         // there may be something to claim
+	tree    int64      // the revision of the tree that it sees, plus one; zero until asked
+	newTree bool       // it has given the tree that revision
+	touched []clm.Work // works that moved, as they stand now
+	wake    bool       // there may be something to claim
 }
 
 // Read runs fn on a consistent snapshot.
@@ -161,6 +164,37 @@ func (db *DB) Read(ctx context.Context, fn func(*Tx) error) error {
 	}
 	defer c.rollback()
 	return fn(&Tx{Now: db.Now(), db: db, c: c})
+}
+
+// Glance runs fn without a transaction: each of its statements sees what is
+// committed at that moment. It is for reads of one thing, which need no snapshot.
+func (db *DB) Glance(ctx context.Context, fn func(*Tx) error) error {
+	var c *conn
+	select {
+	case c = <-db.readers:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { db.readers <- c }()
+	c.lost = nil
+	err := fn(&Tx{Now: db.Now(), db: db, c: c})
+	if c.lost != nil && db.dialect.broken(c.lost) {
+		c.drop()
+	}
+	return err
+}
+
+// takeOver makes this process the one that has the database: whoever held work is
+// gone, and nobody else changes the tree.
+func (db *DB) takeOver(ctx context.Context) error {
+	if err := db.freeHeld(ctx); err != nil {
+		return err
+	}
+	return db.Read(ctx, func(tx *Tx) error {
+		revision, err := tx.treeRevision()
+		db.revision.Store(revision)
+		return err
+	})
 }
 
 // micros is how times are stored; the zero time is zero.

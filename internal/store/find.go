@@ -60,7 +60,7 @@ func (tx *Tx) Find(f Filter) (hits []Hit, total int, err error) {
 	}
 	for _, i := range found {
 		hit := Hit{}
-		if hit.Object, err = one(tx, scanObject, selectObject+" WHERE id = $1", string(i.object)); err != nil {
+		if hit.Object, err = one(tx, scanObject, selectObject+" WHERE o.id = $1", string(i.object)); err != nil {
 			return nil, 0, err
 		}
 		if i.version != nil {
@@ -171,15 +171,15 @@ func each(values []string, f func(string) string) []string {
 
 // Folders lists every folder.
 func (tx *Tx) Folders() ([]*clm.Object, error) {
-	return all(tx, scanObject, selectObject+" WHERE class = $1 ORDER BY dn_key", string(clm.Folder))
+	return all(tx, scanObject, selectObject+" WHERE o.class = $1 ORDER BY o.dn_key", string(clm.Folder))
 }
 
 // Children lists the objects directly below the one named.
 func (tx *Tx) Children(of clm.ObjectID) ([]*clm.Object, error) {
-	return all(tx, scanObject, selectObject+" WHERE parent = $1 ORDER BY dn_key", string(of))
+	return all(tx, scanObject, selectObject+" WHERE o.parent = $1 ORDER BY o.dn_key", string(of))
 }
 
 // GrantedCertificates lists the certificates that carry rights of their own.
 func (tx *Tx) GrantedCertificates() ([]*clm.Object, error) {
-	return all(tx, scanObject, selectObject+" WHERE grants <> '' AND id IN (SELECT id FROM certificates)")
+	return all(tx, scanObject, selectObject+" WHERE o.grants <> '' AND c.id IS NOT NULL")
 }

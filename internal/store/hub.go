@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -16,7 +17,7 @@ import (
 // work, callers that the work they wait for has moved.
 type hub struct {
 	mu      sync.Mutex
-	waiting map[clm.WorkID][]chan struct{}
+	waiting map[clm.WorkID][]chan clm.Work
 	runners []chan struct{}
 	tell    chan string // for other nodes; nil where there are none
 	stop    context.CancelFunc
@@ -32,26 +33,22 @@ func (db *DB) Woken() <-chan struct{} {
 	return ch
 }
 
-// Watch returns a channel on which a token lies whenever the work has moved, and
-// the function that ends the watch.
-func (db *DB) Watch(id clm.WorkID) (moved <-chan struct{}, end func()) {
-	ch := make(chan struct{}, 1)
+// Watch returns a channel on which the work lies, as it stands now, whenever it
+// has moved, and the function that ends the watch. A work without a stage says
+// no more than that it has moved.
+func (db *DB) Watch(id clm.WorkID) (moved <-chan clm.Work, end func()) {
+	ch := make(chan clm.Work, 1)
 	h := &db.hub
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.waiting == nil {
-		h.waiting = map[clm.WorkID][]chan struct{}{}
+		h.waiting = map[clm.WorkID][]chan clm.Work{}
 	}
 	h.waiting[id] = append(h.waiting[id], ch)
 	return ch, func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		rest := h.waiting[id][:0]
-		for _, c := range h.waiting[id] {
-			if c != ch {
-				rest = append(rest, c)
-			}
-		}
+		rest := slices.DeleteFunc(h.waiting[id], func(c chan clm.Work) bool { return c == ch })
 		if h.waiting[id] = rest; len(rest) == 0 {
 			delete(h.waiting, id)
 		}
@@ -60,7 +57,13 @@ func (db *DB) Watch(id clm.WorkID) (moved <-chan struct{}, end func()) {
 
 // announce tells of what the job has committed, here and on other nodes.
 func (db *DB) announce(j *job) {
-	if j.err != nil || j.tx == nil || !j.tx.wake && len(j.tx.touched) == 0 {
+	if j.err != nil || j.tx == nil {
+		return
+	}
+	if j.tx.newTree && !db.IsShared() {
+		db.revision.Store(j.tx.tree)
+	}
+	if !j.tx.wake && len(j.tx.touched) == 0 {
 		return
 	}
 	db.hub.moved(j.tx.wake, j.tx.touched)
@@ -68,8 +71,8 @@ func (db *DB) announce(j *job) {
 		return
 	}
 	words := []string{strconv.FormatBool(j.tx.wake)}
-	for _, id := range j.tx.touched {
-		words = append(words, strconv.FormatInt(int64(id), 10))
+	for _, w := range j.tx.touched {
+		words = append(words, strconv.FormatInt(int64(w.ID), 10))
 	}
 	select {
 	case db.hub.tell <- strings.Join(words, " "):
@@ -77,26 +80,29 @@ func (db *DB) announce(j *job) {
 	}
 }
 
-func (h *hub) moved(wake bool, works []clm.WorkID) {
+func (h *hub) moved(wake bool, works []clm.Work) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if wake {
 		for _, ch := range h.runners {
-			signal(ch)
+			put(ch, struct{}{})
 		}
 	}
-	for _, id := range works {
-		for _, ch := range h.waiting[id] {
-			signal(ch)
+	for _, w := range works {
+		for _, ch := range h.waiting[w.ID] {
+			put(ch, w)
 		}
 	}
 }
 
-func signal(ch chan struct{}) {
+// put lays v on the channel, which holds one, in place of what lies there. There
+// is one that puts at a time.
+func put[T any](ch chan T, v T) {
 	select {
-	case ch <- struct{}{}:
+	case <-ch:
 	default:
 	}
+	ch <- v
 }
 
 // notifyChannel is the PostgreSQL channel on which nodes tell one another. It
@@ -144,10 +150,10 @@ func (db *DB) hear(ctx context.Context, address string) {
 			return
 		}
 		wake, rest, _ := strings.Cut(n.Payload, " ")
-		var works []clm.WorkID
+		var works []clm.Work
 		for word := range strings.FieldsSeq(rest) {
 			if id, err := strconv.ParseInt(word, 10, 64); err == nil {
-				works = append(works, clm.WorkID(id))
+				works = append(works, clm.Work{ID: clm.WorkID(id)})
 			}
 		}
 		db.hub.moved(wake == "true", works)

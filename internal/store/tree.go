@@ -30,8 +30,15 @@ func (t *treeCache) at(revision int64) *treeCache {
 
 // treeRevision is the revision of the tree that this transaction sees.
 func (tx *Tx) treeRevision() (int64, error) {
-	if tx.tree != 0 {
+	switch known := tx.db.revision.Load(); {
+	case tx.tree != 0:
 		return tx.tree, nil
+	case known != 0 && tx.c.tree != 0: // another write of the same transaction has changed it
+		tx.tree = tx.c.tree
+		return tx.tree, nil
+	case known != 0:
+		tx.tree = known
+		return known, nil
 	}
 	revision, err := one(tx, scanOne[int64], "SELECT value FROM counters WHERE name = 'tree'")
 	tx.tree = revision + 1 // so that it is never zero
@@ -41,7 +48,7 @@ func (tx *Tx) treeRevision() (int64, error) {
 // treeChanged gives the tree a new revision.
 func (tx *Tx) treeChanged() error {
 	next := tx.db.ids.next(tx.Now)
-	tx.tree = next + 1
+	tx.tree, tx.c.tree, tx.newTree = next+1, next+1, true
 	_, err := tx.c.exec("UPDATE counters SET value = $1 WHERE name = 'tree'", next)
 	return err
 }
@@ -63,7 +70,7 @@ func (tx *Tx) Path(dn clm.DN) (clm.Path, error) {
 
 // PathByID is Path for an object known by its GUID.
 func (tx *Tx) PathByID(id clm.ObjectID) (clm.Path, error) {
-	o, err := one(tx, scanObject, selectObject+" WHERE id = $1", string(id))
+	o, err := one(tx, scanObject, selectObject+" WHERE o.id = $1", string(id))
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, clm.NotFound
 	}
@@ -91,7 +98,7 @@ func (tx *Tx) object(dn clm.DN) (*clm.Object, error) {
 	if ok {
 		return o, nil
 	}
-	o, err = one(tx, scanObject, selectObject+" WHERE dn_key = $1", []byte(key))
+	o, err = one(tx, scanObject, selectObject+" WHERE o.dn_key = $1", []byte(key))
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, clm.About(string(dn), clm.NotFound)
 	}
@@ -103,12 +110,12 @@ func (tx *Tx) object(dn clm.DN) (*clm.Object, error) {
 	return o, err
 }
 
-const selectObject = "SELECT id, dn, class, own, policy, grants, created, revision FROM objects"
+const selectObject = "SELECT o.id, o.dn, o.class, o.own, o.policy, o.grants, o.created, o.revision, COALESCE(c.current, 0) FROM objects o LEFT JOIN certificates c ON c.id = o.id"
 
 func scanObject(r row) (*clm.Object, error) {
 	var o clm.Object
 	var own, policy, grants string
-	if err := r.Scan(&o.ID, &o.DN, &o.Class, &own, &policy, &grants, &o.Created, &o.Revision); err != nil {
+	if err := r.Scan(&o.ID, &o.DN, &o.Class, &own, &policy, &grants, &o.Created, &o.Revision, &o.Current); err != nil {
 		return nil, err
 	}
 	var err error
@@ -181,7 +188,7 @@ func (tx *Tx) AddObject(o *clm.Object, parent clm.ObjectID) error {
 	if !o.Class.Is(clm.CertificateBase) {
 		return tx.treeChanged()
 	}
-	_, err = tx.c.exec("INSERT INTO certificates (id, folder, disabled, current, cn_key, not_after) VALUES ($1, $2, $3, 0, '', 0)",
+	_, err = tx.c.exec("INSERT INTO certificates (id, folder, disabled, current, cn_key, names, not_after) VALUES ($1, $2, $3, 0, '', '', 0)",
 		string(o.ID), string(parent), isOff(o))
 	return err
 }

@@ -23,10 +23,23 @@ func scanWork(r row) (clm.Work, error) {
 // with ErrDuplicate when the lane of the subject has open work.
 func (tx *Tx) AddWork(w *clm.Work) error {
 	w.ID = clm.WorkID(tx.db.ids.next(tx.Now))
-	_, err := tx.c.exec("INSERT INTO work ("+workColumns+", held) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, FALSE)",
-		int64(w.ID), string(w.Op), string(w.Subject), string(w.Lane), int64(w.Version), string(w.Stage), w.Attempt, micros(w.Since), micros(w.NotBefore), w.Begun, w.Epoch,
-		w.Note, w.Failure, w.Overlaid, w.Done, micros(w.Created), w.Actor, w.Reason)
-	tx.moved(w.ID)
+	return tx.addWork(*w, w.NotBefore, false)
+}
+
+// AddHeldWork is AddWork of a work that the caller claims in the same breath, for
+// so long as the lease lasts.
+func (tx *Tx) AddHeldWork(w *clm.Work, lease time.Duration) error {
+	w.ID, w.Begun, w.Epoch = clm.WorkID(tx.db.ids.next(tx.Now)), true, 1
+	return tx.addWork(*w, tx.Now.Add(lease), true)
+}
+
+func (tx *Tx) addWork(w clm.Work, due time.Time, held bool) error {
+	_, err := tx.c.exec("INSERT INTO work ("+workColumns+", held) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
+		int64(w.ID), string(w.Op), string(w.Subject), string(w.Lane), int64(w.Version), string(w.Stage), w.Attempt, micros(w.Since), micros(due), w.Begun, w.Epoch,
+		w.Note, w.Failure, w.Overlaid, w.Done, micros(w.Created), w.Actor, w.Reason, held)
+	if !held {
+		tx.moved(w)
+	}
 	return tx.duplicate(err)
 }
 
@@ -45,19 +58,20 @@ func (tx *Tx) saveWork(w clm.Work, due time.Time, held bool) error {
 	if err == nil && n == 0 {
 		return ErrStale
 	}
-	tx.moved(w.ID)
+	tx.moved(w)
 	return err
 }
 
 // EndWork closes the work, whatever a worker that holds it may bring later.
 func (tx *Tx) EndWork(id clm.WorkID) error {
 	_, err := tx.c.exec("UPDATE work SET done = TRUE, epoch = epoch + 1 WHERE id = $1 AND done = FALSE", int64(id))
-	tx.moved(id)
+	tx.moved(clm.Work{ID: id})
 	return err
 }
 
-func (tx *Tx) moved(id clm.WorkID) {
-	tx.touched, tx.wake = append(tx.touched, id), true
+func (tx *Tx) moved(w clm.Work) {
+	tx.touched = append(tx.touched, w)
+	tx.wake = tx.wake || !w.Done && w.Failure == ""
 }
 
 // Work finds a work. It fails with NotFound.
@@ -86,7 +100,7 @@ func (tx *Tx) AddGate(g clm.Gate) error {
 func (tx *Tx) DecideGate(g clm.Gate) error {
 	_, err := tx.c.exec("UPDATE gates SET by = $1, yes = $2, at = $3 WHERE work = $4 AND before = $5 AND name = $6",
 		g.By, g.Yes, micros(g.At), int64(g.Work), string(g.Before), g.Name)
-	tx.moved(g.Work)
+	tx.moved(clm.Work{ID: g.Work})
 	return err
 }
 
@@ -100,13 +114,17 @@ func (tx *Tx) Gates(id clm.WorkID) ([]clm.Gate, error) {
 	}, "SELECT work, before, name, by, yes, at FROM gates WHERE work = $1 ORDER BY before, name", int64(id))
 }
 
+// claimable is what work must be, once it is due, for somebody to claim it: it
+// goes on, and stands before no undecided gate.
+const claimable = `done = FALSE AND failure = ''
+	AND NOT EXISTS (SELECT 1 FROM gates WHERE gates.work = work.id AND gates.before = work.stage AND gates.by = '')`
+
 // Claim takes up to most works that are due and stand before no undecided gate,
 // for so long as the lease lasts. A work whose lease has run out is due again.
 func (db *DB) Claim(ctx context.Context, most int, lease time.Duration) (claimed []clm.Work, err error) {
 	err = db.submit(ctx, nil, func(tx *Tx) error {
 		claimed, err = all(tx, scanWork, `UPDATE work SET epoch = epoch + 1, begun = TRUE, held = TRUE, due = $1 WHERE id IN (
-			SELECT id FROM work WHERE done = FALSE AND failure = '' AND due <= $2
-			AND NOT EXISTS (SELECT 1 FROM gates WHERE gates.work = work.id AND gates.before = work.stage AND gates.by = '')
+			SELECT id FROM work WHERE due <= $2 AND `+claimable+`
 			ORDER BY due LIMIT $3 `+db.dialect.skipLocked+`) RETURNING `+workColumns,
 			micros(tx.Now.Add(lease)), micros(tx.Now), most)
 		return err
@@ -135,11 +153,15 @@ func (db *DB) Release(ctx context.Context, w clm.Work) error {
 	})
 }
 
-// NextDue is when the earliest work that waits may be claimed; false when none waits.
+// NextDue is when the earliest work that waits may be claimed; false when none
+// waits for time alone.
 func (db *DB) NextDue(ctx context.Context) (at time.Time, any bool, err error) {
 	err = db.Read(ctx, func(tx *Tx) error {
-		due, err := one(tx, scanOne[sql.NullInt64], "SELECT MIN(due) FROM work WHERE done = FALSE AND failure = ''")
-		at, any = fromMicros(due.Int64), due.Valid
+		due, err := one(tx, scanOne[int64], "SELECT due FROM work WHERE "+claimable+" ORDER BY due LIMIT 1")
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		at, any = fromMicros(due), err == nil
 		return err
 	})
 	return at, any, err

@@ -91,7 +91,7 @@ func certificateFacts(v clm.Version) facts {
 	f.add("EnhancedKeyUsage", strings.Join(d.EnhancedKeyUsage, ", "))
 	f.add("Issuer", d.Issuer)
 	f.add("KeyAlgorithm", d.Key.Algorithm)
-	f.add("KeySize", d.Key.Bits)
+	f.add("KeySize", keySize(d.Key))
 	f.add("KeyUsage", d.KeyUsage)
 	f.add("L", d.Names.Locality)
 	f.add("O", d.Names.Organization)

@@ -59,9 +59,7 @@ func newHost(t *testing.T) *host {
 // start makes the core when it is first needed.
 func (h *host) start() {
 	h.once.Do(func() {
-		h.rig = coretest.New(h.t, copyOfFirst(h.t), coretest.Options{
-			Idle: h.idle, Connectors: ca.Registry{"refusing": {New: func(ca.Settings) (ca.CA, error) { return refusing{}, nil }}},
-		})
+		h.rig = coretest.New(h.t, copyOfFirst(h.t), coretest.Options{Idle: h.idle, Connectors: connectors})
 		h.opt.Log = slog.New(slog.NewTextHandler(h.rig.Log, nil))
 		h.handler = Handler(h.rig.Core, h.opt)
 	})
@@ -104,6 +102,11 @@ func TestMain(m *testing.M) {
 		os.RemoveAll(dir)
 	}
 	os.Exit(code)
+}
+
+// connectors are further CAs for setups, by their Certwright:driver.
+var connectors = ca.Registry{
+	"refusing": {New: func(ca.Settings) (ca.CA, error) { return refusing{}, nil }},
 }
 
 // refusing is a CA that says no.
@@ -201,7 +204,7 @@ var commands = map[string]struct {
 	// run: somebody carries out work from now on
 	"run": {false, func(h *host, _ []string) error {
 		h.rig.Stop()
-		h.rig.Start(coretest.Options{})
+		h.rig.Start(coretest.Options{Connectors: connectors})
 		h.handler = Handler(h.rig.Core, h.opt)
 		return nil
 	}},

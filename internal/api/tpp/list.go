@@ -3,6 +3,7 @@ package tpp
 import (
 	"crypto/x509"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -20,6 +21,9 @@ func (a *api) list(c *call) answer {
 	filter, err := readFilter(query)
 	if err != nil {
 		return a.refuse(c, listing, "", err)
+	}
+	if c.Method == http.MethodHead {
+		filter.Limit = 0
 	}
 	page, err := a.core.Find(c.Context(), c.who(), filter)
 	if err != nil {
@@ -71,12 +75,24 @@ func x509Reply(d pki.Details, asked map[string]bool) map[string]any {
 		}
 	}
 	r["SANS"] = sans
-	for name, value := range map[string]any{"Issuer": d.Issuer, "KeyAlgorithm": d.Key.Algorithm, "KeySize": d.Key.Bits, "Subject": d.Subject} {
+	for name, value := range map[string]any{"Issuer": d.Issuer, "KeyAlgorithm": d.Key.Algorithm, "KeySize": keySize(d.Key), "Subject": d.Subject} {
 		if asked[strings.ToLower(name)] {
 			r[name] = value
 		}
 	}
 	return r
+}
+
+// keySize is the size of a key in bits; of one on a curve, that of the curve.
+func keySize(k pki.KeySpec) int {
+	if k.Bits != 0 {
+		return k.Bits
+	}
+	n, err := strconv.Atoi(strings.TrimPrefix(k.Curve, "P"))
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 // pageLinks lead to the pages beside this one, with the same query.

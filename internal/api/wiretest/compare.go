@@ -17,6 +17,7 @@ const (
 	anyString  = "?"
 	anyNumber  = "#"
 	remembered = "?=" // in front of a name
+	otherThan  = "!=" // in front of what it must not be
 	others     = "..."
 )
 
@@ -98,6 +99,7 @@ func compareObjects(path string, want, got map[string]any, vars map[string]strin
 func compareString(path, want string, got any, vars map[string]string) error {
 	text, isText := got.(string)
 	name, remember := strings.CutPrefix(want, remembered)
+	unwanted, mustDiffer := strings.CutPrefix(want, otherThan)
 	switch {
 	case want == anyNumber:
 		if _, ok := got.(json.Number); !ok {
@@ -107,7 +109,9 @@ func compareString(path, want string, got any, vars map[string]string) error {
 		return fmt.Errorf("%s: got %v, want a string", where(path), show(got))
 	case remember:
 		vars[name] = text
-	case want != anyString && want != text:
+	case mustDiffer && text == unwanted:
+		return fmt.Errorf("%s: got %q again", where(path), text)
+	case want != anyString && !mustDiffer && want != text:
 		return fmt.Errorf("%s: got %q, want %q", where(path), text, want)
 	}
 	return nil

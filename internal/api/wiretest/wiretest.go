@@ -27,7 +27,7 @@
 // there (a header with the value "-" must not), then its body: JSON is compared
 // by its meaning, with the exact names of its members; anything else as it is.
 // In it "?" stands for any string, "?=name" for any string that is remembered as
-// name, "#" for any number, a member "..." for further members, and ? alone for
+// name, "!=x" for any string but x, "#" for any number, a member "..." for further members, and ? alone for
 // any body that is not empty; in the phrase and in headers ? stands for any run
 // of characters. {{name}} is replaced by what was remembered, in requests and
 // responses; {{name|query}} escapes it for a query or a form.

@@ -66,6 +66,7 @@ func TestDifferencesAreSeen(t *testing.T) {
 		{"string", `"x"`, `"y"`},
 		{"number for a string", `"x"`, `1`},
 		{"string for a number", `1`, `"1"`},
+		{"string that must be another", `"x"`, `"!=x"`},
 		{"string for any number", `"x"`, `"#"`},
 		{"number for any string", `1`, `"?"`},
 		{"member too many", `"N":1,`, ``},

@@ -33,6 +33,7 @@ CREATE TABLE certificates (
 	disabled  BOOLEAN NOT NULL,
 	current   BIGINT NOT NULL,
 	cn_key    TEXT NOT NULL,
+	names     TEXT NOT NULL,
 	not_after BIGINT NOT NULL
 );
 CREATE INDEX certificates_folder ON certificates (folder, id);

@@ -1,0 +1,117 @@
+package estate
+
+import "github.com/certwright/certwright/internal/secret"
+
+type group struct {
+	place
+	name    string
+	members []reference
+	counts  bool // members is the whole list
+}
+
+type user struct {
+	place
+	name     string
+	password password
+	master   *bool
+	groups   []reference
+	counts   bool // groups is the whole list, but for groups that name the user themselves
+}
+
+// A password stands in the file itself, in another file or in the environment.
+type password struct {
+	place
+	text secret.Plain
+	file string
+	env  string
+}
+
+type application struct {
+	place
+	id          string
+	name        *string
+	scope       *string
+	access      *seconds
+	grant       *seconds
+	refreshable *bool
+}
+
+func readGroup(v value) (group, error) {
+	g := group{place: v.place()}
+	err := v.object(keys{
+		"name": to(&g.name, name),
+		"members": func(v value) error {
+			g.counts = true
+			return references(&g.members)(v)
+		},
+	})
+	if err == nil && g.name == "" {
+		err = g.fail("has no name")
+	}
+	return g, err
+}
+
+func readUser(v value) (user, error) {
+	v.secret = true
+	u := user{place: v.place(), password: password{place: v.place()}}
+	ways := 0
+	oneWay := func(read reader) reader {
+		return func(v value) error {
+			if ways++; ways > 1 {
+				return u.fail("has more than one of password, passwordFile and passwordEnv")
+			}
+			u.password.place = v.place()
+			return read(v)
+		}
+	}
+	err := v.object(keys{
+		"name":         to(&u.name, name),
+		"password":     oneWay(to(&u.password.text, passwordText)),
+		"passwordFile": oneWay(to(&u.password.file, line)),
+		"passwordEnv":  oneWay(to(&u.password.env, line)),
+		"master":       maybe(&u.master, truth),
+		"groups": func(v value) error {
+			u.counts = true
+			return references(&u.groups)(v)
+		},
+	})
+	if err == nil && u.name == "" {
+		err = u.fail("has no name")
+	}
+	return u, err
+}
+
+// passwordText reads a password as it is written. Its errors do not repeat it.
+func passwordText(v value) (secret.Plain, error) {
+	s, err := v.raw()
+	switch {
+	case err != nil:
+		return secret.Plain{}, err
+	case s == "":
+		return secret.Plain{}, v.fail("is empty")
+	case len(s) > MaxPassword:
+		return secret.Plain{}, v.fail("is longer than %d bytes", MaxPassword)
+	}
+	return secret.NewString(s), nil
+}
+
+func readApplication(v value) (application, error) {
+	a := application{place: v.place()}
+	err := v.object(keys{
+		"id":             to(&a.id, name),
+		"name":           maybe(&a.name, name),
+		"scope":          maybe(&a.scope, scope),
+		"accessValidity": maybe(&a.access, life),
+		"grantValidity":  maybe(&a.grant, life),
+		"refreshable":    maybe(&a.refreshable, truth),
+	})
+	switch {
+	case err != nil:
+		return a, err
+	case a.id == "":
+		return a, a.fail("has no id")
+	case a.access != nil && a.grant != nil && *a.access > *a.grant:
+		return a, a.fail("accessValidity is longer than grantValidity")
+	}
+	return a, nil
+}

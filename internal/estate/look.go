@@ -1,0 +1,140 @@
+package estate
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+
+	"github.com/certwright/certwright/internal/clm"
+	"github.com/certwright/certwright/internal/pki"
+)
+
+// look finds what the file refers to, before anything is changed: what it needs
+// must be in the installation or in the file itself.
+func (a *applying) look(ctx context.Context) error {
+	if err := a.findAccounts(ctx); err != nil {
+		return err
+	}
+	for i := range a.file.folders {
+		a.declared[a.file.folders[i].dn.Key()] = &a.file.folders[i]
+	}
+	for i := range a.file.users {
+		u := &a.file.users[i]
+		var err error
+		if u.password.text, err = u.password.read(a.opt.Dir); err != nil {
+			return err
+		}
+	}
+	if err := a.lookForPeople(); err != nil {
+		return err
+	}
+	if err := a.lookForIssuers(ctx); err != nil {
+		return err
+	}
+	return a.lookForAuthorities(ctx)
+}
+
+func (a *applying) lookForPeople() error {
+	var people []reference
+	for _, g := range a.file.groups {
+		people = append(people, g.members...)
+	}
+	for _, f := range a.file.folders {
+		people = append(people, f.people...)
+	}
+	for _, p := range people {
+		if !a.accounts.isThere(p.name) {
+			return p.fail("there is no user or group %q", p.name)
+		}
+	}
+	for _, u := range a.file.users {
+		for _, g := range u.groups {
+			if !a.accounts.isGroup(g.name) {
+				return g.fail("there is no group %q", g.name)
+			}
+		}
+	}
+	return nil
+}
+
+func (a *applying) lookForIssuers(ctx context.Context) error {
+	there := map[string]bool{}
+	needed := a.file.vouchers
+	for _, i := range a.file.issuers {
+		there[i.Name] = true
+		if i.Above != "" {
+			needed = append(needed, reference{i.place, i.Above})
+		}
+	}
+	for _, want := range a.file.authorities {
+		if want.issuer != nil {
+			needed = append(needed, *want.issuer)
+		}
+	}
+	for _, n := range needed {
+		if there[n.name] {
+			continue
+		}
+		if _, err := a.core.Chain(ctx, n.name); errors.Is(err, clm.NotFound) {
+			return n.fail("there is no issuer %q", n.name)
+		} else if err != nil {
+			return n.refused(n.name, err)
+		}
+		there[n.name] = true
+	}
+	return nil
+}
+
+func (a *applying) lookForAuthorities(ctx context.Context) error {
+	there := map[string]bool{}
+	for _, want := range a.file.authorities {
+		there[want.dn.Key()] = true
+	}
+	var needed []reference
+	for _, f := range a.file.folders {
+		needed = append(needed, f.authorities...)
+	}
+	for _, c := range a.file.certificates {
+		if c.authority != nil {
+			needed = append(needed, *c.authority)
+		}
+	}
+	for _, n := range needed {
+		key := clm.DN(n.name).Key()
+		if there[key] {
+			continue
+		}
+		o, err := a.core.Object(ctx, a.who, n.name)
+		switch {
+		case errors.Is(err, clm.NotFound), err == nil && o.Class != clm.Authority:
+			return n.fail("there is no authority %s", n.name)
+		case err != nil:
+			return n.refused(n.name, err)
+		}
+		there[key] = true
+	}
+	return nil
+}
+
+// isLike refuses to take an issuer that is there already for another one that the
+// file describes: issuers do not change.
+func (i issuer) isLike(der []byte) error {
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		return i.refused(i.Name, err)
+	}
+	is, err := pki.ReadNames(cert.RawSubject, nil)
+	if err != nil {
+		return i.refused(i.Name, err)
+	}
+	want := i.Subject
+	for _, part := range []struct{ what, is, want string }{
+		{"commonName", is.CommonName, want.CommonName}, {"organization", is.Organization, want.Organization},
+		{"country", is.Country, want.Country}, {"key", pki.SpecOf(cert.PublicKey).String(), i.Key.String()},
+	} {
+		if part.is != part.want {
+			return i.fail("the issuer %s is there already, with %s %q instead of %q, and issuers do not change", i.Name, part.what, part.is, part.want)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,130 @@
+package estate
+
+import (
+	"go.yaml.in/yaml/v3"
+
+	"github.com/certwright/certwright/internal/clm"
+	"github.com/certwright/certwright/internal/core"
+)
+
+const yamlMapping = yaml.MappingNode
+
+// to is a reader that puts what it reads into dst.
+func to[T any](dst *T, read func(value) (T, error)) reader {
+	return func(v value) (err error) {
+		*dst, err = read(v)
+		return err
+	}
+}
+
+// maybe is a reader that remembers whether there was something to read.
+func maybe[T any](dst **T, read func(value) (T, error)) reader {
+	return func(v value) error {
+		got, err := read(v)
+		*dst = &got
+		return err
+	}
+}
+
+// several reads one value or a list of them. An empty text or list is none.
+func several(c check) func(value) ([]string, error) {
+	return func(v value) (all []string, err error) {
+		add := func(v value) error {
+			s, err := c(v)
+			all = append(all, s)
+			return err
+		}
+		switch {
+		case v.node.Kind == yaml.SequenceNode:
+			return all, v.list(MaxEntries, add)
+		case v.node.Kind == yaml.ScalarNode && v.node.Value == "" && !v.isNull():
+			return nil, nil
+		}
+		return all, add(v)
+	}
+}
+
+// own is a reader of an own value of an object. An empty text removes it.
+func own(dst map[clm.Attr][]string, a clm.Attr, c check) reader {
+	return func(v value) (err error) {
+		if v.node.Kind == yaml.SequenceNode {
+			return v.fail("must be a single value")
+		}
+		dst[a], err = several(c)(v)
+		return err
+	}
+}
+
+// references reads a list of names.
+func references(dst *[]reference) reader {
+	return func(v value) error {
+		return v.list(MaxItems, func(v value) error {
+			n, err := name(v)
+			*dst = append(*dst, reference{v.place(), n})
+			return err
+		})
+	}
+}
+
+// maybeReference reads a name or a DN that must be known later.
+func maybeReference(dst **reference, c check) reader {
+	return func(v value) error {
+		s, err := c(v)
+		*dst = &reference{v.place(), s}
+		return err
+	}
+}
+
+// section reads a list of items of one kind; nothing at all is an empty one.
+func section[T any](dst *[]T, item func(value) (T, error)) reader {
+	return orNothing(func(v value) error {
+		return v.list(MaxItems, func(v value) error {
+			got, err := item(v)
+			*dst = append(*dst, got)
+			return err
+		})
+	})
+}
+
+func orNothing(read reader) reader {
+	return func(v value) error {
+		if v.isNull() {
+			return nil
+		}
+		return read(v)
+	}
+}
+
+func (f *File) sections() keys {
+	return keys{
+		"server":       orNothing(f.readServer),
+		"issuers":      section(&f.issuers, readIssuer),
+		"groups":       section(&f.groups, readGroup),
+		"users":        section(&f.users, readUser),
+		"applications": section(&f.applications, readApplication),
+		"authorities":  section(&f.authorities, readAuthority),
+		"folders":      section(&f.folders, readFolder),
+		"certificates": section(&f.certificates, readCertificate),
+	}
+}
+
+func (f *File) readServer(v value) error {
+	f.server = map[clm.Attr][]string{}
+	return v.object(keys{
+		"workToDoTimeout": own(f.server, clm.WaitSetting, number(0, int(core.MaxWait.Seconds()))),
+		"clientAuthorities": func(v value) error {
+			if err := references(&f.vouchers)(v); err != nil {
+				return err
+			}
+			f.server[clm.LoginIssuers] = namesOf(f.vouchers)
+			return nil
+		},
+	})
+}
+
+func namesOf(list []reference) (names []string) {
+	for _, r := range list {
+		names = append(names, r.name)
+	}
+	return names
+}

@@ -23,11 +23,14 @@ func newApply() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "apply",
 		Short: "Bring the installation to what an estate file says",
-		Long:  "Apply brings the installation to what an estate file says: what is there already is left alone, so that it may\nbe run again and again. A server on SQLite must be stopped; it applies a file itself with serve --estate.",
+		Long:  "Apply brings the installation to what an estate file says: what is there already is left alone, so that it may\nbe run again and again. A server that runs on the same data directory is asked to do it.",
 		Args:  noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if file == "" {
 				return usageError{fmt.Errorf("say which estate file: -f FILE")}
+			}
+			if done, err := p.tell(c.Context(), c.OutOrStdout(), order{Do: "apply", File: file, Plan: plan}); done {
+				return err
 			}
 			s, err := p.open(c.Context(), slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil)))
 			if err != nil {

@@ -108,6 +108,9 @@ func (s *serve) run(ctx context.Context) (err error) {
 	if err := sys.writeCAs(ctx, filepath.Join(s.data, "ca.pem")); err != nil {
 		return err
 	}
+	if err := s.takeOrders(working, sys, &work); err != nil {
+		return err
+	}
 	if !password.IsEmpty() {
 		fmt.Fprintf(s.out, "user admin, password %s (it is not shown again)\n", password.Reveal())
 	}

@@ -76,13 +76,32 @@ func (p place) open(ctx context.Context, log *slog.Logger) (*system, error) {
 	if err != nil {
 		return nil, err
 	}
-	box, err := secret.OpenBox(filepath.Join(p.data, "master.key"), passphrase)
+	box, err := p.openBox(ctx, db, passphrase)
 	if err != nil {
 		db.Close()
 		return nil, err
 	}
 	c := core.New(core.Config{DB: db, Box: box, Connectors: all.Registry, MakeIssuer: makeIssuer, Log: log})
 	return &system{Core: c, db: db, box: box}, nil
+}
+
+// openBox opens the master key, and makes one for a new database only: a new key
+// would be of no use to one whose secrets are sealed already.
+func (p place) openBox(ctx context.Context, db *store.DB, passphrase secret.Plain) (*secret.Box, error) {
+	path := filepath.Join(p.data, "master.key")
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		var sealed []store.Issuer
+		if err := db.Read(ctx, func(tx *store.Tx) (err error) {
+			sealed, err = tx.Issuers()
+			return err
+		}); err != nil {
+			return nil, err
+		}
+		if len(sealed) > 0 {
+			return nil, fmt.Errorf("%s is missing: it is the key to everything that is sealed in the database", path)
+		}
+	}
+	return secret.OpenBox(path, passphrase)
 }
 
 // makeIssuer makes CA certificates for keys that are held here.
@@ -126,46 +145,4 @@ func (s *system) writeCAs(ctx context.Context, path string) error {
 		return err
 	}
 	return os.Rename(fresh, path)
-}
-
-// newRotateKey is the command that seals everything with a new master key.
-func newRotateKey() *cobra.Command {
-	var p place
-	drop := false
-	c := &cobra.Command{
-		Use:   "rotate-key",
-		Short: "Seal every secret with a new master key",
-		Long: "Rotate-key adds a new key to the master key file and seals every secret anew with it. It may be run while a\n" +
-			"server on PostgreSQL works; a server on SQLite must be stopped. Interrupted, it is simply run again.",
-		Args: noArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			if _, err := os.Stat(filepath.Join(p.data, "master.key")); errors.Is(err, os.ErrNotExist) {
-				return fmt.Errorf("there is no installation in %s", p.data)
-			}
-			s, err := p.open(c.Context(), slog.New(slog.DiscardHandler))
-			if err != nil {
-				return err
-			}
-			defer s.db.Close()
-			if err := s.box.Rotate(); err != nil {
-				return err
-			}
-			n, err := s.Reseal(c.Context(), operator())
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(c.OutOrStdout(), "%d secrets are sealed with the new key\n", n)
-			if !drop {
-				return nil
-			}
-			if err := s.box.DropOld(); err != nil {
-				return err
-			}
-			fmt.Fprintln(c.OutOrStdout(), "the old keys are gone")
-			return nil
-		},
-	}
-	p.flags(c)
-	c.Flags().BoolVar(&drop, "drop-old", false, "remove the old keys afterwards; backups made before can then no longer be read")
-	return c
 }

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"errors"
 	"strconv"
 	"time"
 
@@ -27,6 +28,9 @@ func findByID(tx *store.Tx, who clm.Actor, id clm.ObjectID) (clm.Path, clm.Right
 }
 
 func seen(path clm.Path, err error, who clm.Actor, asked string) (clm.Path, clm.Rights, error) {
+	if errors.Is(err, clm.NotFound) {
+		return nil, 0, clm.About(asked, clm.NotFound)
+	}
 	if err != nil {
 		return nil, 0, clm.About(asked, err)
 	}

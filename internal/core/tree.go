@@ -286,15 +286,16 @@ func (c *Core) PutPrincipal(ctx context.Context, who clm.Actor, p PutPrincipal) 
 		return nil, err
 	}
 	var fresh *store.Principal
+	newPassword := false
 	diff := func(tx *store.Tx) error {
-		fresh, changes, err = p.diff(tx)
+		fresh, newPassword, changes, err = p.diff(tx)
 		return err
 	}
 	if err := c.db.Read(ctx, diff); err != nil || len(changes) == 0 || p.Plan {
 		return changes, err
 	}
 	hash := ""
-	if slices.ContainsFunc(changes, isPasswordChange) {
+	if newPassword {
 		hash = secret.HashPassword(p.Password) // it takes long: not inside a transaction
 	}
 	err = c.db.Write(ctx, store.Entry{Actor: who, Action: "put principal", Subject: p.Name}, func(tx *store.Tx) error {
@@ -302,17 +303,16 @@ func (c *Core) PutPrincipal(ctx context.Context, who clm.Actor, p PutPrincipal) 
 			return err
 		}
 		tx.About(p.Name, strings.Join(changes, "; "))
-		if hash != "" {
+		switch {
+		case newPassword && hash == "": // somebody else has changed it just now
+			fresh.Password = secret.HashPassword(p.Password)
+		case newPassword:
 			fresh.Password = hash
 		}
 		return tx.SavePrincipal(fresh)
 	})
 	return changes, err
 }
-
-const passwordChange = ": password"
-
-func isPasswordChange(line string) bool { return strings.HasSuffix(line, passwordChange) }
 
 func groupsChange(names []string) string {
 	if len(names) == 0 {
@@ -321,18 +321,18 @@ func groupsChange(names []string) string {
 	return ": groups = " + strings.Join(names, ", ")
 }
 
-func (p PutPrincipal) diff(tx *store.Tx) (*store.Principal, []string, error) {
-	fresh := &store.Principal{Name: p.Name, IsGroup: p.IsGroup}
-	var changes []string
+// diff is the principal as it shall be, but for its password, and what that changes.
+func (p PutPrincipal) diff(tx *store.Tx) (fresh *store.Principal, newPassword bool, changes []string, err error) {
+	fresh = &store.Principal{Name: p.Name, IsGroup: p.IsGroup}
 	known, err := tx.PrincipalByName(p.Name)
 	kind := map[bool]string{true: "group ", false: "user "}[p.IsGroup] + p.Name
 	switch {
 	case errors.Is(err, clm.NotFound):
 		changes = append(changes, "create "+kind)
 	case err != nil:
-		return nil, nil, err
+		return nil, false, nil, err
 	case known.IsGroup != p.IsGroup:
-		return nil, nil, clm.About(p.Name, clm.Exists)
+		return nil, false, nil, clm.About(p.Name, clm.Exists)
 	default:
 		copied := *known
 		fresh = &copied
@@ -342,19 +342,20 @@ func (p PutPrincipal) diff(tx *store.Tx) (*store.Principal, []string, error) {
 		fresh.Master = p.Master
 	}
 	if !p.Password.IsEmpty() && (fresh.Password == "" || !secret.CheckPassword(p.Password, fresh.Password)) {
-		changes = append(changes, kind+passwordChange)
+		newPassword = true
+		changes = append(changes, kind+": password")
 	}
 	if p.Groups == nil {
-		return fresh, changes, nil
+		return fresh, newPassword, changes, nil
 	}
 	var in []clm.PrincipalID
 	for _, name := range p.Groups {
 		group, err := tx.PrincipalByName(name)
 		if errors.Is(err, clm.NotFound) && p.Plan {
-			return fresh, append(changes, kind+groupsChange(p.Groups)), nil
+			return fresh, newPassword, append(changes, kind+groupsChange(p.Groups)), nil
 		}
 		if err != nil {
-			return nil, nil, err
+			return nil, false, nil, err
 		}
 		in = append(in, group.ID)
 	}
@@ -363,7 +364,7 @@ func (p PutPrincipal) diff(tx *store.Tx) (*store.Principal, []string, error) {
 		changes = append(changes, kind+groupsChange(p.Groups))
 		fresh.In = in
 	}
-	return fresh, changes, nil
+	return fresh, newPassword, changes, nil
 }
 
 // PutApplication brings an application to what it shall be and reports whether

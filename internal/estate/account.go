@@ -1,7 +1,5 @@
 package estate
 
-import "github.com/certwright/certwright/internal/secret"
-
 type group struct {
 	place
 	name    string
@@ -16,14 +14,6 @@ type user struct {
 	master   *bool
 	groups   []reference
 	counts   bool // groups is the whole list, but for groups that name the user themselves
-}
-
-// A password stands in the file itself, in another file or in the environment.
-type password struct {
-	place
-	text secret.Plain
-	file string
-	env  string
 }
 
 type application struct {
@@ -79,20 +69,6 @@ func readUser(v value) (user, error) {
 		err = u.fail("has no name")
 	}
 	return u, err
-}
-
-// passwordText reads a password as it is written. Its errors do not repeat it.
-func passwordText(v value) (secret.Plain, error) {
-	s, err := v.raw()
-	switch {
-	case err != nil:
-		return secret.Plain{}, err
-	case s == "":
-		return secret.Plain{}, v.fail("is empty")
-	case len(s) > MaxPassword:
-		return secret.Plain{}, v.fail("is longer than %d bytes", MaxPassword)
-	}
-	return secret.NewString(s), nil
 }
 
 func readApplication(v value) (application, error) {

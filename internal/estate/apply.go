@@ -3,9 +3,11 @@ package estate
 import (
 	"context"
 	"errors"
+	"maps"
 
 	"github.com/certwright/certwright/internal/clm"
 	"github.com/certwright/certwright/internal/core"
+	"github.com/certwright/certwright/internal/secret"
 )
 
 // Options say how a file is applied.
@@ -42,6 +44,9 @@ func Apply(ctx context.Context, c *core.Core, who clm.Actor, f *File, opt Option
 		opt.Progress = func(string) {}
 	}
 	a := &applying{core: c, who: who, file: f, opt: opt, declared: map[string]*folder{}, done: map[string]bool{}}
+	for i := range f.folders {
+		a.declared[f.folders[i].dn.Key()] = &f.folders[i]
+	}
 	for _, step := range []func(context.Context) error{
 		a.look, a.issuers, a.server, a.principals, a.applications, a.authorities, a.folders, a.certificates,
 	} {
@@ -54,14 +59,16 @@ func Apply(ctx context.Context, c *core.Core, who clm.Actor, f *File, opt Option
 
 // applying is a file on its way into an installation.
 type applying struct {
-	core     *core.Core
-	who      clm.Actor
-	file     *File
-	opt      Options
-	report   Report
-	accounts *accounts
-	declared map[string]*folder // the folders of the file, by key of the DN
-	done     map[string]bool    // the folders that are as they shall be
+	core   *core.Core
+	who    clm.Actor
+	file   *File
+	opt    Options
+	report Report
+
+	accounts  *accounts
+	passwords map[string]secret.Plain // by the users' names
+	declared  map[string]*folder      // the folders of the file, by key of the DN
+	done      map[string]bool         // the folders that are as they shall be, by key of the DN
 }
 
 // say reports changes.
@@ -108,8 +115,11 @@ func (a *applying) applications(ctx context.Context) error {
 		if err != nil && !isNew {
 			return want.refused(want.id, err)
 		}
+		if isNew && want.scope == nil {
+			return want.fail("is new and has no scope")
+		}
 		if isNew {
-			known = core.NewApplication(want.id, core.DefaultScope)
+			known = core.NewApplication(want.id, "")
 		}
 		fresh := want.over(known)
 		if fresh.AccessValidity > fresh.GrantValidity {
@@ -147,11 +157,16 @@ func (a *applying) authorities(ctx context.Context) error {
 		if err := a.folder(ctx, want.place, want.dn.Parent()); err != nil {
 			return err
 		}
-		_, err := a.core.Object(ctx, a.who, string(want.dn))
-		if errors.Is(err, clm.NotFound) && len(want.own[clm.Driver]) == 0 {
-			want.own[clm.Driver] = []string{core.DriverName}
+		put := core.Put{DN: string(want.dn), Class: clm.Authority, Own: want.own}
+		_, err := a.core.Object(ctx, a.who, put.DN)
+		switch isNew := errors.Is(err, clm.NotFound); {
+		case err != nil && !isNew:
+			return want.refused(put.DN, err)
+		case isNew && len(want.own[clm.Driver]) == 0:
+			put.Own = maps.Clone(want.own)
+			put.Own[clm.Driver] = []string{core.DriverName}
 		}
-		if err := a.put(ctx, want.place, core.Put{DN: string(want.dn), Class: clm.Authority, Own: want.own}); err != nil {
+		if err := a.put(ctx, want.place, put); err != nil {
 			return err
 		}
 	}
@@ -255,7 +270,7 @@ func (a *applying) certificate(ctx context.Context, want certificate) error {
 	}
 	request := want.request
 	if off {
-		request.Hold = true
+		request.Hold, request.Own = true, maps.Clone(request.Own)
 		request.Own[clm.Off] = []string{"1"}
 	}
 	if !a.opt.Plan {

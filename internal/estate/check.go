@@ -160,7 +160,7 @@ func slowness(v value) (string, error) {
 		return "", err
 	}
 	if d, err := time.ParseDuration(s); err != nil || d < 0 || d > MaxSlowness {
-		return "", v.fail("%q is not a duration such as 300ms or 2m, of up to %s", short(s), MaxSlowness)
+		return "", v.fail("%q is not a duration such as 300ms or 2m, of up to %dh", short(s), MaxSlowness/time.Hour)
 	}
 	return s, nil
 }
@@ -181,13 +181,13 @@ func dnOrPolicy(v value) (clm.DN, error) {
 	}
 	d, err := clm.ParseDN(s)
 	if err != nil {
-		return "", v.fail(`%q is not a DN such as %s\Shop`, short(s), clm.PolicyDN)
+		return "", v.fail(`%s is not a DN such as %s\Shop`, short(s), clm.PolicyDN)
 	}
 	if d.Key() == clm.PolicyDN.Key() {
 		return clm.PolicyDN, nil
 	}
 	if !d.IsBelow(clm.PolicyDN) {
-		return "", v.fail("%q is not below %s", short(s), clm.PolicyDN)
+		return "", v.fail("%s is not below %s", short(s), clm.PolicyDN)
 	}
 	return clm.PolicyDN + d[len(clm.PolicyDN):], nil
 }
@@ -202,7 +202,7 @@ func dnText(v value) (string, error) {
 func name(v value) (string, error) {
 	s, err := line(v)
 	if err == nil && clm.CheckName(s) != nil {
-		err = v.fail("%q is not a legal name", short(s))
+		err = v.fail("%s is not a legal name", short(s))
 	}
 	return s, err
 }

@@ -26,7 +26,7 @@ const (
 	MaxSize     = 16 << 20 // bytes
 	MaxItems    = 20_000   // of one section
 	MaxEntries  = 500      // of one list or mapping within an item
-	MaxValues   = 500_000  // texts and numbers altogether, each alias counted anew
+	MaxValues   = 500_000  // keys and single values altogether, each alias counted anew
 	MaxText     = 4096     // characters of one text
 	MaxPassword = 1024     // bytes of a password
 )
@@ -80,15 +80,20 @@ func Load(data []byte) (*File, error) {
 	if err := root.object(f.sections()); err != nil {
 		return nil, err
 	}
-	return f, f.agree()
+	if err := f.agree(); err != nil {
+		return nil, err
+	}
+	return f, nil
 }
 
-var unknownAnchor = regexp.MustCompile(`unknown anchor '.*'`)
+var (
+	unknownAnchor = regexp.MustCompile(`unknown anchor '.*' referenced`)
+	parserName    = regexp.MustCompile(`^yaml: `)
+)
 
 // syntaxError is the parser's error without the only part of the file that it
 // ever repeats: a password that begins with an asterisk looks like an alias.
 func syntaxError(err error) error {
 	text := unknownAnchor.ReplaceAllLiteralString(err.Error(), "a value that begins with * must stand in quotes")
-	text = regexp.MustCompile(`^yaml: | referenced$`).ReplaceAllLiteralString(text, "")
-	return fmt.Errorf("not YAML: %s", text)
+	return fmt.Errorf("not YAML: %s", parserName.ReplaceAllLiteralString(text, ""))
 }

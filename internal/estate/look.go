@@ -7,6 +7,7 @@ import (
 
 	"github.com/certwright/certwright/internal/clm"
 	"github.com/certwright/certwright/internal/pki"
+	"github.com/certwright/certwright/internal/secret"
 )
 
 // look finds what the file refers to, before anything is changed: what it needs
@@ -15,13 +16,10 @@ func (a *applying) look(ctx context.Context) error {
 	if err := a.findAccounts(ctx); err != nil {
 		return err
 	}
-	for i := range a.file.folders {
-		a.declared[a.file.folders[i].dn.Key()] = &a.file.folders[i]
-	}
-	for i := range a.file.users {
-		u := &a.file.users[i]
+	a.passwords = map[string]secret.Plain{}
+	for _, u := range a.file.users {
 		var err error
-		if u.password.text, err = u.password.read(a.opt.Dir); err != nil {
+		if a.passwords[u.name], err = u.password.read(a.opt.Dir); err != nil {
 			return err
 		}
 	}

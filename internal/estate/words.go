@@ -3,6 +3,7 @@ package estate
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/certwright/certwright/internal/api/names"
 	"github.com/certwright/certwright/internal/clm"
@@ -28,7 +29,7 @@ func (a *applying) line(c core.Change, p core.Put) string {
 	}
 	class := ""
 	if c.For != clm.AnyCertificate {
-		class = " for " + names.ClassName(c.For)
+		class = " for " + names.ClassName(c.For) + ":"
 	}
 	locked := map[bool]string{true: " (locked)"}[c.Locked]
 	return fmt.Sprintf("%s: policy%s %s%s%s", c.DN, class, names.AttrName(c.Attr), are(values), locked)
@@ -68,8 +69,8 @@ func applicationLines(was, is core.Application, isNew bool) (lines []string) {
 	}
 	for _, part := range []struct{ what, was, is string }{
 		{"name", was.Name, is.Name}, {"scope", was.Scope, is.Scope},
-		{"accessValidity", was.AccessValidity.String(), is.AccessValidity.String()},
-		{"grantValidity", was.GrantValidity.String(), is.GrantValidity.String()},
+		{"accessValidity", lifeText(was.AccessValidity), lifeText(is.AccessValidity)},
+		{"grantValidity", lifeText(was.GrantValidity), lifeText(is.GrantValidity)},
 		{"refreshable", fmt.Sprint(was.Refreshable), fmt.Sprint(is.Refreshable)},
 	} {
 		if part.was != part.is {
@@ -79,13 +80,25 @@ func applicationLines(was, is core.Application, isNew bool) (lines []string) {
 	return lines
 }
 
+// lifeText writes a duration as life reads it.
+func lifeText(d time.Duration) string {
+	if days := d / (24 * time.Hour); d%(24*time.Hour) == 0 {
+		return fmt.Sprintf("%dd", days)
+	}
+	text := d.String() // 12h0m0s
+	for _, nothing := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(text, nothing) {
+			text = text[:len(text)-2]
+		}
+	}
+	return text
+}
+
 // A refusal is a failure of a use case in words for whoever wrote the file.
 type refusal struct {
 	where string
 	err   error
 }
-
-func refuse(where string, err error) error { return refusal{where, err} }
 
 // refused is a failure about something that stands at the place.
 func (p place) refused(subject string, err error) error {
@@ -116,8 +129,8 @@ func (r refusal) Error() string {
 	if !ok {
 		return r.where + ": " + r.err.Error()
 	}
-	for i, b := range e.Breaches {
-		why += []string{", ", ": "}[max(0, 1-i)] + fmt.Sprintf("%s %q", b.Rule, b.Value)
+	for _, b := range e.Breaches {
+		why += fmt.Sprintf(", %s %q", b.Rule, b.Value)
 	}
 	if e.Field != "" {
 		why += fmt.Sprintf(" (%s %q)", e.Field, e.Value)

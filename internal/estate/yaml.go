@@ -85,6 +85,9 @@ func (v value) mapping(entry func(key string, line int, v value) error) error {
 			return key.fail("the key %s is there twice", key.shown(name))
 		}
 		seen[name] = true
+		if *v.left--; *v.left < 0 {
+			return key.fail("the file has more than %d values", MaxValues)
+		}
 		if err := entry(name, key.node.Line, v.of(v.node.Content[i+1], fmt.Sprintf("%s[%q]", v.path, short(name)))); err != nil {
 			return err
 		}
@@ -133,6 +136,8 @@ func (v value) raw() (string, error) {
 	switch {
 	case v.node.Kind != yaml.ScalarNode:
 		return "", v.fail("must be a single value")
+	case v.node.Style&yaml.TaggedStyle != 0:
+		return "", v.fail("has a tag; a value that begins with ! must stand in quotes")
 	case v.isNull():
 		return "", v.fail("has no value")
 	}

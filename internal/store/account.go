@@ -54,9 +54,11 @@ func (tx *Tx) Principals() (map[clm.PrincipalID]*Principal, error) {
 			p.In = append(p.In, m.of)
 		}
 	}
-	cache.mu.Lock()
-	cache.at(revision).principals = known
-	cache.mu.Unlock()
+	if tx.isOf(revision) {
+		cache.mu.Lock()
+		cache.at(revision).principals = known
+		cache.mu.Unlock()
+	}
 	return known, nil
 }
 

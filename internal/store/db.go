@@ -141,6 +141,8 @@ type Tx struct {
 	entry   *Entry
 	tree    int64      // the revision of the tree that it sees, plus one; zero until asked
 	newTree bool       // it has given the tree that revision
+	writes  bool       // it is a write's, so that no other changes the tree of a database of one node
+	glances bool       // its statements do not share a snapshot
 	touched []clm.Work // works that moved, as they stand now
 	wake    bool       // there may be something to claim
 }
@@ -177,7 +179,7 @@ func (db *DB) Glance(ctx context.Context, fn func(*Tx) error) error {
 	}
 	defer func() { db.readers <- c }()
 	c.lost = nil
-	err := fn(&Tx{Now: db.Now(), db: db, c: c})
+	err := fn(&Tx{Now: db.Now(), db: db, c: c, glances: true})
 	if c.lost != nil && db.dialect.broken(c.lost) {
 		c.drop()
 	}

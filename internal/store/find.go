@@ -100,8 +100,8 @@ func (f Filter) query() (string, []any) {
 	var parts []string
 	for _, name := range f.Names {
 		// A name is the end of a DN; the index cannot help, the other conditions must.
-		key := `\` + strings.ToLower(name)
-		parts = append(parts, fmt.Sprintf("LOWER(SUBSTR(o.dn, LENGTH(o.dn) - %s, LENGTH(o.dn))) = %s", arg(len([]rune(key))-1), arg(key)))
+		key := []byte(`\` + strings.ToLower(name))
+		parts = append(parts, fmt.Sprintf("SUBSTR(o.dn_key, LENGTH(o.dn_key) - %s) = %s", arg(len(key)-1), arg(key)))
 	}
 	any(parts)
 	parts = nil

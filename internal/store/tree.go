@@ -28,21 +28,39 @@ func (t *treeCache) at(revision int64) *treeCache {
 	return t
 }
 
-// treeRevision is the revision of the tree that this transaction sees.
+// treeRevision is the revision of the tree that this transaction sees. A read must
+// ask for it in its own snapshot, which may be older or newer than the last
+// commit that this node knows of; a write on a database of one node need not.
 func (tx *Tx) treeRevision() (int64, error) {
 	switch known := tx.db.revision.Load(); {
 	case tx.tree != 0:
-		return tx.tree, nil
-	case known != 0 && tx.c.tree != 0: // another write of the same transaction has changed it
+	case known != 0 && tx.writes && tx.c.tree != 0: // another write of the same transaction has changed it
 		tx.tree = tx.c.tree
-		return tx.tree, nil
-	case known != 0:
+	case known != 0 && (tx.writes || tx.glances):
 		tx.tree = known
-		return known, nil
+	default:
+		revision, err := tx.committedTree()
+		if err != nil {
+			return 0, err
+		}
+		tx.tree = revision
 	}
+	return tx.tree, nil
+}
+
+func (tx *Tx) committedTree() (int64, error) {
 	revision, err := one(tx, scanOne[int64], "SELECT value FROM counters WHERE name = 'tree'")
-	tx.tree = revision + 1 // so that it is never zero
-	return tx.tree, err
+	return revision + 1, err // so that it is never zero
+}
+
+// isOf reports whether what was just read is of the revision, so that it may be
+// remembered as that. Statements that share no snapshot may have met another.
+func (tx *Tx) isOf(revision int64) bool {
+	if !tx.glances {
+		return true
+	}
+	now, err := tx.committedTree()
+	return err == nil && now == revision
 }
 
 // treeChanged gives the tree a new revision.
@@ -60,6 +78,9 @@ func (tx *Tx) Path(dn clm.DN) (clm.Path, error) {
 	path := make(clm.Path, 0, len(above)+1)
 	for _, a := range append(above, dn) {
 		o, err := tx.object(a)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil, clm.About(string(dn), clm.NotFound)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -99,10 +120,7 @@ func (tx *Tx) object(dn clm.DN) (*clm.Object, error) {
 		return o, nil
 	}
 	o, err = one(tx, scanObject, selectObject+" WHERE o.dn_key = $1", []byte(key))
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, clm.About(string(dn), clm.NotFound)
-	}
-	if err == nil && !o.Class.Is(clm.CertificateBase) {
+	if err == nil && !o.Class.Is(clm.CertificateBase) && tx.isOf(revision) {
 		cache.mu.Lock()
 		cache.at(revision).objects[key] = o
 		cache.mu.Unlock()

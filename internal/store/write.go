@@ -131,7 +131,7 @@ func (db *DB) run(c *conn, j *job) error {
 	if _, err := c.exec("SAVEPOINT job"); err != nil {
 		return err
 	}
-	tx := &Tx{Now: db.Now(), db: db, c: c}
+	tx, tree := &Tx{Now: db.Now(), db: db, c: c, writes: true}, c.tree
 	if j.entry != nil {
 		entry := *j.entry
 		tx.entry = &entry
@@ -145,7 +145,7 @@ func (db *DB) run(c *conn, j *job) error {
 		if _, err := c.exec("ROLLBACK TO SAVEPOINT job"); err != nil {
 			return err
 		}
-		j.tx, outcome = nil, clm.AsError(j.err).Kind.Error()
+		j.tx, c.tree, outcome = nil, tree, clm.AsError(j.err).Kind.Error()
 	}
 	if err := tx.audit(outcome); err != nil {
 		return err

@@ -152,12 +152,17 @@ func fileName(i core.Issued) string {
 	}, name)
 }
 
+// asked is how long the call itself would wait, longestWait at most.
+func (o *output) asked() time.Duration {
+	return time.Duration(min(o.WorkToDoTimeout.Value, int(longestWait/time.Second))) * time.Second
+}
+
 // wait is how long the call would wait for the work: what it says, else what the
 // installation says; never longer than longestWait. The member is good, or check
 // would have refused it.
 func (a *api) wait(c *call, o *output) (time.Duration, error) {
 	if o.WorkToDoTimeout.Set {
-		return time.Duration(min(o.WorkToDoTimeout.Value, int(longestWait/time.Second))) * time.Second, nil
+		return o.asked(), nil
 	}
 	most, err := a.core.DefaultWait(c.Context())
 	return min(most, longestWait), err

@@ -54,10 +54,9 @@ const (
 // phrases, the answer goes out with the plain status.
 func reply(w http.ResponseWriter, r *http.Request, a answer) {
 	body := a.encode(w.Header())
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	if r.Method == http.MethodHead {
 		body = nil
-	} else {
-		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	}
 	phrase := cleanPhrase(a.phrase)
 	if phrase != "" && phrase != http.StatusText(a.status) && takeOver(w, a.status, phrase, body) {
@@ -81,7 +80,6 @@ func (a answer) encode(h http.Header) []byte {
 		h.Set("Content-Type", "application/json")
 		return encodeJSON(a.body)
 	}
-	h["Content-Type"] = nil // net/http must not guess one
 	return nil
 }
 

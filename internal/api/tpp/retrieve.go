@@ -3,7 +3,6 @@ package tpp
 import (
 	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/certwright/certwright/internal/api/lenient"
 	"github.com/certwright/certwright/internal/clm"
@@ -48,7 +47,7 @@ func (a *api) fetch(c *call, in *retrieval) (core.Issued, error) {
 		Check: func(p clm.Path) error { return in.check(p, false, false) },
 	}
 	issued, err := a.core.Retrieve(c.Context(), c.who(), want)
-	most := time.Duration(min(in.WorkToDoTimeout.Value, int(longestWait/time.Second))) * time.Second
+	most := in.asked()
 	if err != nil || !isOpen(issued.Open) || most == 0 {
 		return issued, err
 	}

@@ -119,7 +119,7 @@ func (a *api) refuse(c *call, o operation, about string, err error) answer {
 	e := clm.AsError(clm.About(about, err))
 	status := http.StatusBadRequest
 	s := o.say(e)
-	if e.Kind == clm.Internal || s.text == internalText {
+	if s.text == internalText {
 		a.logFault(c, err)
 		status, s = http.StatusInternalServerError, saying{text: internalText, phrase: sameText}
 	}

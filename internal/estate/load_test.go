@@ -1,0 +1,249 @@
+package estate
+
+import (
+	"bytes"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/certwright/certwright/internal/clm"
+	"github.com/certwright/certwright/internal/pki"
+)
+
+// badFiles are files that make no sense, with what Load says of them.
+var badFiles = []struct{ name, text, want string }{
+	{"not YAML", "users: [", `not YAML: line 1: did not find expected node content`},
+	{"a text", "hello", `line 1: must be a mapping of keys to values`},
+	{"two documents", "users: []\n---\nusers: []", `line 2: there is a second document`},
+	{"a misspelt section", "folder: []", `line 1: unknown key "folder"; did you mean "folders"?`},
+	{"a section nobody knows", "devices: []", `line 1: unknown key "devices"; known are applications, authorities, certificates, folders, groups, issuers, server, users`},
+	{"a misspelt key", "folders:\n  - dn: \\VED\\Policy\\A\n    polcy: {}", `line 3: folders[0]: unknown key "polcy"; did you mean "policy"?`},
+	{"a key nobody knows", "server:\n  port: 443", `line 2: server: unknown key "port"; known are clientAuthorities, workToDoTimeout`},
+	{"a key twice", "folders:\n  - dn: \\VED\\Policy\\A\n    dn: \\VED\\Policy\\B", `line 3: folders[0]: the key "dn" is there twice`},
+	{"a section that is no list", "users: {name: bob}", `line 1: users: must be a list`},
+	{"an item that is no mapping", "users: [bob]", `line 1: users[0]: must be a mapping of keys to values`},
+	{"a list where one value goes", "users: [{name: [bob]}]", `line 1: users[0].name: must be a single value`},
+	{"nothing where a value goes", "users:\n  - name:", `line 2: users[0].name: has no value`},
+	{"a tag", "folders: [{dn: !foo x}]", `line 1: folders[0].dn: has a tag; a value that begins with ! must stand in quotes`},
+	{"control characters", `folders: [{dn: '\VED\Policy\A', description: "a\tb\x07"}]`, `line 1: folders[0].description: has control characters`},
+
+	{"a wait that is too long", "server: {workToDoTimeout: 121}", `line 1: server.workToDoTimeout: "121" is not a whole number from 0 to 120`},
+	{"a wait that is no number", "server: {workToDoTimeout: soon}", `line 1: server.workToDoTimeout: "soon" is not a whole number from 0 to 120`},
+	{"an issuer without a name", "issuers: [{commonName: X}]", `line 1: issuers[0]: has no name`},
+	{"an issuer without a common name", "issuers: [{name: x}]", `line 1: issuers[0]: has no commonName`},
+	{"an issuer with a small key", "issuers: [{name: x, commonName: X, size: 1024}]", `line 1: issuers[0].size: "1024" is not one of 2048, 3072, 4096, 8192`},
+	{"an RSA issuer with a curve", "issuers: [{name: x, commonName: X, curve: P256}]", `line 1: issuers[0]: an RSA key has a size, not a curve`},
+	{"an ECC issuer with a size", "issuers: [{name: x, commonName: X, key: ECC, size: 2048}]", `line 1: issuers[0]: an ECC key has a curve, not a size`},
+	{"an issuer of a strange algorithm", "issuers: [{name: x, commonName: X, key: DSA}]", `line 1: issuers[0].key: "DSA" is not one of RSA, ECC`},
+	{"an issuer with two roots", "issuers: [{name: x, commonName: X, root: y, makeRoot: true}]", `line 1: issuers[0]: has both root and makeRoot`},
+	{"an issuer below an issuer", "issuers:\n  - {name: x, commonName: X, makeRoot: true}\n  - {name: y, commonName: Y, root: x}", `line 3: issuers[1]: "x" is no root`},
+	{"an issuer twice", "issuers:\n  - {name: x, commonName: X}\n  - {name: x, commonName: X}", `line 3: issuers[1]: is the same as issuers[0] in line 2`},
+	{"an issuer called as another's root", "issuers:\n  - {name: x, commonName: X, makeRoot: true}\n  - {name: x-root, commonName: X}", `line 3: issuers[1]: is the same as issuers[0] in line 2`},
+	{"a country of three letters", "issuers: [{name: x, commonName: X, country: USA}]", `line 1: issuers[0].country: "USA" is not a country's code of two letters`},
+
+	{"a group without a name", "groups: [{members: []}]", `line 1: groups[0]: has no name`},
+	{"a user of a group's name", "groups:\n  - name: ops\nusers:\n  - name: Ops", `line 4: users[0]: is the same as groups[0] in line 2`},
+	{"a user whose name is a path", `users: [{name: 'a\b'}]`, `line 1: users[0].name: a\b is not a legal name`},
+	{"groups in a circle", "groups:\n  - {name: a, members: [b]}\n  - {name: b, members: [c]}\n  - {name: c, members: [A]}", `line 3: groups[1].members[0]: makes c a member of itself`},
+	{"two passwords", "users: [{name: bob, password: x, passwordEnv: Y}]", `line 1: users[0]: has more than one of password, passwordFile and passwordEnv`},
+	{"an empty password", "users: [{name: bob, password: ''}]", `line 1: users[0].password: is empty`},
+	{"no password after the colon", "users:\n  - name: bob\n    password:", `line 3: users[0].password: has no value`},
+	{"a master neither true nor false", "users: [{name: bob, master: perhaps}]", `line 1: users[0].master: "perhaps" is neither true nor false`},
+
+	{"an application without an id", "applications: [{name: x}]", `line 1: applications[0]: has no id`},
+	{"an application twice", "applications:\n  - {id: x, scope: ssh}\n  - {id: x, scope: ssh}", `line 3: applications[1]: is the same as applications[0] in line 2`},
+	{"a scope that cannot be read", "applications: [{id: x, scope: 'certificate:'}]", `line 1: applications[0].scope: "certificate:" is not a scope such as certificate:manage,revoke;configuration`},
+	{"a validity that cannot be read", "applications: [{id: x, accessValidity: 90}]", `line 1: applications[0].accessValidity: "90" is not a duration such as 90d, 12h or 30m, of up to 3650d`},
+	{"access beyond its grant", "applications: [{id: x, accessValidity: 2d, grantValidity: 1d}]", `line 1: applications[0]: accessValidity is longer than grantValidity`},
+
+	{"an authority without a DN", "authorities: [{issuer: rsa}]", `line 1: authorities[0]: has no dn`},
+	{"an authority that is the policy root", `authorities: [{dn: '\VED\Policy\'}]`, `line 1: authorities[0].dn: must be below \VED\Policy`},
+	{"an authority elsewhere", `authorities: [{dn: '\VED\CAs\X'}]`, `line 1: authorities[0].dn: \VED\CAs\X is not below \VED\Policy`},
+	{"an authority of a strange profile", `authorities: [{dn: '\VED\Policy\X', profile: mail}]`, `line 1: authorities[0].profile: "mail" is not one of server, client, both`},
+	{"an authority of a strange kind", `authorities: [{dn: '\VED\Policy\X', kind: Policy}]`, `line 1: authorities[0].kind: "Policy" is not a kind of authority such as Microsoft CA`},
+	{"an authority slow beyond reason", `authorities: [{dn: '\VED\Policy\X', issueAfter: 30h}]`, `line 1: authorities[0].issueAfter: "30h" is not a duration such as 300ms or 2m, of up to 24h`},
+	{"an authority with an HTTPS address", `authorities: [{dn: '\VED\Policy\X', ocspURL: 'https://x'}]`, `line 1: authorities[0].ocspURL: "https://x" is not an http:// address`},
+	{"an authority that exceeds itself", `authorities: [{dn: '\VED\Policy\X', validityDays: 90, maxValidityDays: 30}]`, `line 1: authorities[0]: validityDays is more than maxValidityDays`},
+
+	{"a folder that is no DN", "folders: [{dn: Shop}]", `line 1: folders[0].dn: Shop is not a DN such as \VED\Policy\Shop`},
+	{"a folder elsewhere", `folders: [{dn: '\VED\Engines'}]`, `line 1: folders[0].dn: \VED\Engines is not below \VED\Policy`},
+	{"a folder twice", "folders:\n  - dn: \\VED\\Policy\\A\n  - dn: \\ved\\policy\\a\\", `line 3: folders[1]: is the same as folders[0] in line 2`},
+	{"a folder below a certificate", `{folders: [{dn: '\VED\Policy\A\B'}], certificates: [{dn: '\VED\Policy\A', commonName: a}]}`, `line 1: folders[0]: \VED\Policy\A is no folder`},
+	{"a misspelt attribute", policy("Key Bit Strenght: 2048"), `line 1: folders[0].policy["Key Bit Strenght"]: there is no such attribute; did you mean "Key Bit Strength"?`},
+	{"an attribute in another case twice", policy("{City: Ghent, city: Ghent}"), `line 1: folders[0].policy["city"]: there is such a rule already`},
+	{"an attribute of certificates", policy("X509 Subject: www"), `line 1: folders[0].policy["X509 Subject"]: cannot be said by a folder for what is in it`},
+	{"an attribute that nobody inherits", policy("Disabled: 1"), `line 1: folders[0].policy["Disabled"]: cannot be said by a folder for what is in it`},
+	{"a strange management type", policy("Management Type: Sometimes"), `line 1: folders[0].policy["Management Type"]: "Sometimes" is not one of Unassigned, Monitoring, Enrollment, Provisioning`},
+	{"a strange key size", policy("Key Bit Strength: 2047"), `line 1: folders[0].policy["Key Bit Strength"]: "2047" is not one of 1024, 2048, 3072, 4096, 8192`},
+	{"a strange curve", policy("Elliptic Curve: P255"), `line 1: folders[0].policy["Elliptic Curve"]: "P255" is not one of P256, P384, P521`},
+	{"a strange SAN type", policy("Prohibited SAN Types: [DNS, Phone]"), `line 1: folders[0].policy["Prohibited SAN Types"][1]: "Phone" is not one of DNS, Email, IP, UPN, URI`},
+	{"a strange truth", policy("Manual Csr: maybe"), `line 1: folders[0].policy["Manual Csr"]: "maybe" is neither true nor false`},
+	{"an authority that is no DN", policy("Certificate Authority: Default"), `line 1: folders[0].policy["Certificate Authority"]: Default is not a DN such as \VED\Policy\Shop`},
+	{"a whitelist with a wildcard", policy("Domain Suffix Whitelist: ['*.example.com']"), `line 1: folders[0].policy["Domain Suffix Whitelist"][0]: "*.example.com" is not a domain such as example.com, which stands for what is below it too`},
+	{"too many values", policy("City: [Ghent, Bruges]"), `line 1: folders[0].policy["City"]: can have one value only`},
+	{"a negative number", policy("Renewal Window: -1"), `line 1: folders[0].policy["Renewal Window"]: "-1" is not a whole number from 0 to 36500`},
+	{"an attribute without a value", policy("City: ~"), `line 1: folders[0].policy["City"]: has no value`},
+	{"a lock without a value", policy("City: {locked: true}"), `line 1: folders[0].policy["City"]: has no value`},
+	{"a lock on nothing", policy("City: {values: [], locked: true}"), `line 1: folders[0].policy["City"]: a rule without values cannot be locked`},
+	{"both value and values", policy("City: {value: Ghent, values: [Ghent]}"), `line 1: folders[0].policy["City"].values: there are both value and values`},
+	{"a misspelt lock", policy("City: {value: Ghent, lock: true}"), `line 1: folders[0].policy["City"]: unknown key "lock"; known are locked, value, values`},
+	{"a misspelt class", `folders: [{dn: '\VED\Policy\A', policyFor: {X509 Certficate: {City: Ghent}}}]`, `line 1: folders[0].policyFor["X509 Certficate"]: there is no class "X509 Certficate"; did you mean "X509 Certificate"?`},
+	{"policy for one kind of authority", `folders: [{dn: '\VED\Policy\A', policyFor: {Microsoft CA: {Description: x}}}]`, `line 1: folders[0].policyFor["Microsoft CA"]: policy holds for templates of all kinds: say "Certificate Authority Base"`},
+	{"a right nobody knows", rights("{to: bob, allow: [view, fly]}"), `line 1: folders[0].rights[0].allow[1]: "fly" is not one of view, read, write, create, delete, rename, associate, revoke, private-key-read, private-key-write, manage-policy, manage-permissions, all`},
+	{"rights of nobody", rights("{allow: [view]}"), `line 1: folders[0].rights[0]: must have both to and allow`},
+	{"rights twice", rights("{to: bob, allow: [view]}, {to: Bob, allow: []}"), `line 1: folders[0].rights[1]: "Bob" has rights here already`},
+
+	{"a certificate without a DN", "certificates: [{commonName: x}]", `line 1: certificates[0]: has no dn`},
+	{"a certificate without a name", certificateText("keySize: 2048"), `line 1: certificates[0]: has neither a commonName nor another name`},
+	{"a certificate for no address", certificateText("ip: 300.1.1.1"), `line 1: certificates[0].ip: "300.1.1.1" is not an IP address`},
+	{"a certificate for a strange host", certificateText("dns: [www.example.com, 'a b']"), `line 1: certificates[0].dns[1]: "a b" is not a host name such as www.example.com or *.example.com`},
+	{"a certificate for no e-mail address", certificateText("email: bob"), `line 1: certificates[0].email: "bob" is not an e-mail address`},
+	{"a certificate for no URI", certificateText("uri: shop"), `line 1: certificates[0].uri: "shop" is not a URI such as spiffe://example.com/shop`},
+	{"a certificate with two ends", certificateText("commonName: x, validityDays: 3, endDate: 2040-01-01"), `line 1: certificates[0]: has both validityDays and endDate`},
+	{"a certificate without an end", certificateText("commonName: x, endDate: never"), `line 1: certificates[0].endDate: "never" is not a date such as 2027-01-31 or 2027-01-31 12:00:00`},
+	{"a certificate with an RSA curve", certificateText("commonName: x, keyAlgorithm: RSA, curve: P256"), `line 1: certificates[0]: an RSA key has a keySize, not a curve`},
+	{"a certificate with an ECC size", certificateText("commonName: x, keyAlgorithm: ECC, keySize: 2048"), `line 1: certificates[0]: an ECC key has a curve, not a keySize`},
+	{"a certificate of no validity", certificateText("commonName: x, validityDays: 0"), `line 1: certificates[0].validityDays: "0" is not a whole number from 1 to 36500`},
+}
+
+func policy(entry string) string {
+	if !strings.HasPrefix(entry, "{") {
+		entry = "{" + entry + "}"
+	}
+	return `folders: [{dn: '\VED\Policy\A', policy: ` + entry + `}]`
+}
+
+func rights(grants string) string {
+	return `folders: [{dn: '\VED\Policy\A', rights: [` + grants + `]}]`
+}
+
+func certificateText(keys string) string {
+	return `certificates: [{dn: '\VED\Policy\A\x', ` + keys + `}]`
+}
+
+// TestBadFiles has every kind of mistake told in one line that says where it is.
+func TestBadFiles(t *testing.T) {
+	for _, c := range badFiles {
+		_, err := Load([]byte(c.text))
+		switch {
+		case err == nil:
+			t.Errorf("%s: got no error, want %s", c.name, c.want)
+		case err.Error() != c.want:
+			t.Errorf("%s:\n got %s\nwant %s", c.name, err, c.want)
+		}
+	}
+}
+
+// TestPasswordsAreNotRepeated puts passwords where a forgotten quote makes YAML of
+// them, and looks for them in the errors.
+func TestPasswordsAreNotRepeated(t *testing.T) {
+	for _, text := range []string{
+		"users: [{name: bob, password: *Sesame}]",
+		"users: [{name: bob, password: &Sesame}]",
+		"users: [{name: bob, password: &Open Sesame}]",
+		"users: [{name: bob, password: !Sesame}]",
+		"users: [{name: bob, password: !Open Sesame}]",
+		"users: [{name: bob, password: x,Sesame}]",
+		"users: [{name: bob, password: x, Sesame}]",
+		"users: [{name: bob, password: x, Sesame: y}]",
+		"users: [{name: bob, password: x, Sesame, Sesame}]",
+		"users: [{name: bob, password: {Sesame}}]",
+		"users: [{name: bob, password: [Sesame}]",
+		"users: [{name: bob, password: x: Sesame}]",
+		"users: [{name: bob, password: Sesame, password: Sesame}]",
+		"users: [{name: bob, password: Sesame, pasword: Sesame}]",
+		"users: [{name: bob, password: Sesame, passwordEnv: Sesame}]",
+		"users:\n- name: bob\n  password: x: Sesame",
+		"users:\n- name: bob\n  password: \"Sesame",
+		"users:\n- name: bob\n  password: 'Sesame'Sesame'",
+		"users:\n- name: bob\n  password: @Sesame",
+		"users:\n- name: bob\n  password: `Sesame",
+		"users:\n- name: bob\n  password: %Sesame\n  x: y",
+		"users:\n- name: bob\n  password: |Sesame",
+		"users:\n- name: bob\n  password:\n    Sesame: x",
+		"users:\n- name: bob\n  password:\n    - Sesame",
+		"users: [{name: bob, password: Sesame" + strings.Repeat("x", MaxPassword) + "}]",
+	} {
+		_, err := Load([]byte(text))
+		if err == nil {
+			t.Errorf("got no error for %s", text)
+		} else if strings.Contains(err.Error(), "Sesame") || strings.Contains(err.Error(), "\n") {
+			t.Errorf("got %q, want no password and one line", err)
+		}
+	}
+}
+
+// TestLimits refuses files that are larger than anybody needs, those among them
+// that only become so by aliases.
+func TestLimits(t *testing.T) {
+	many := func(n int, item string) string { return strings.Repeat(item, n) }
+	for _, c := range []struct{ name, text, want string }{
+		{"a huge file", many(MaxSize+1, " "), "the file is larger than 16 MiB"},
+		{"many items", "groups:\n" + many(MaxItems+1, "- {}\n"), "line 2: groups: has more than 20000 items"},
+		{"many values", policy("Domain Suffix Whitelist: [" + many(MaxEntries+1, "x,") + "]"), `line 1: folders[0].policy["Domain Suffix Whitelist"]: has more than 500 items`},
+		{"long text", "folders: [{description: " + many(MaxText+1, "x") + "}]", "line 1: folders[0].description: is longer than 4096 characters"},
+		{
+			"a file that grows by aliases",
+			"groups:\n- {name: a, members: &m [" + many(MaxItems, "x,") + "]}\n" + many(50, "- {name: a, members: *m}\n"),
+			"line 2: groups[24].members[19924]: the file has more than 500000 values",
+		},
+	} {
+		if _, err := Load([]byte(c.text)); err == nil || err.Error() != c.want {
+			t.Errorf("%s: got %v, want %s", c.name, err, c.want)
+		}
+	}
+}
+
+// TestEmptyFiles lets a file say nothing at all.
+func TestEmptyFiles(t *testing.T) {
+	for _, text := range []string{"", "# nothing yet\n", "---\n", "users:\nfolders: []\n", `folders: [{dn: '\VED\Policy\A', policy: , rights: }]`} {
+		if _, err := Load([]byte(text)); err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+// TestKeySizes keeps the sizes of estate files those that can be made.
+func TestKeySizes(t *testing.T) {
+	known := map[string]bool{}
+	for _, size := range keySizes {
+		known[size] = true
+	}
+	for bits := 512; bits <= 16384; bits += 512 {
+		can := pki.KeySpec{Algorithm: clm.RSA, Bits: bits}.Check() == nil
+		if listed := known[strconv.Itoa(bits)]; listed != can {
+			t.Errorf("%d bits: listed %v, can be made %v", bits, listed, can)
+		}
+	}
+}
+
+// FuzzLoad wants every file to be refused in one line or to be read without harm,
+// and what is read as a password to be in no error.
+func FuzzLoad(f *testing.F) {
+	for _, c := range badFiles {
+		f.Add([]byte(c.text))
+	}
+	for _, name := range []string{"../../docs/estate.example.yaml", "../../cmd/certwright/demo.yaml"} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		file, err := Load(data)
+		if (file == nil) == (err == nil) {
+			t.Errorf("got %v and %v, want one of them", file, err)
+		}
+		if err != nil && (strings.ContainsAny(err.Error(), "\n\r") || !utf8.ValidString(err.Error())) {
+			t.Errorf("got %q, want one line of text", err)
+		}
+		const sesame = "Open-Sesame-3-Thieves"
+		whole := bytes.Join([][]byte{[]byte("users: [{name: bob, password: " + sesame), data, []byte("}]")}, nil)
+		if _, err := Load(whole); err != nil && strings.Contains(err.Error(), sesame) {
+			t.Errorf("got %q, which repeats a password", err)
+		}
+	})
+}

@@ -239,22 +239,24 @@ func TestWritesAreSeenAtOnce(t *testing.T) {
 			place := clm.ObjectID(fmt.Sprint("place", i))
 			all.Go(func() {
 				last := clm.VersionID(0)
-				sees := func(who string, tx *store.Tx) {
+				sees := func(tx *store.Tx) error {
 					versions, err := tx.Versions(place)
-					if err != nil || last != 0 && !slices.ContainsFunc(versions, func(v clm.Version) bool { return v.ID == last }) {
-						t.Errorf("a %s does not see version %d of %s: %v", who, last, place, err)
+					if err == nil && last != 0 && !slices.ContainsFunc(versions, func(v clm.Version) bool { return v.ID == last }) {
+						t.Errorf("version %d of %s is not seen", last, place)
 					}
+					return err
 				}
 				for range turns {
 					v := clm.Version{Certificate: place}
 					if err := n.Write(context.Background(), store.Entry{Action: "version"}, func(tx *store.Tx) error {
-						sees("write", tx)
-						return tx.AddVersion(&v)
+						return errors.Join(sees(tx), tx.AddVersion(&v))
 					}); err != nil {
 						t.Error(err)
 					}
 					last = v.ID
-					n.Read(context.Background(), func(tx *store.Tx) error { sees("read", tx); return nil })
+					if err := n.Read(context.Background(), sees); err != nil {
+						t.Error(err)
+					}
 				}
 			})
 		}

@@ -157,11 +157,25 @@ func (r Request) admit(tx *store.Tx, folder clm.Path, place *clm.Object, csr *pk
 		demand = demandOfCSR(csr)
 	} else {
 		policy.Fill(&demand)
+		if err := canBeSaid(demand.Names); err != nil {
+			return err
+		}
 	}
 	if err := judge(tx, policy, demand, csr, place.ID); err != nil {
 		return err
 	}
 	return r.checkAuthority(tx, path, policy)
+}
+
+// canBeSaid makes sure that a certificate can hold the names.
+func canBeSaid(n clm.Names) error {
+	if _, err := pki.Subject(n); err != nil {
+		return &clm.Error{Kind: clm.Invalid, Field: "subject", Value: n.CommonName, Err: err}
+	}
+	if _, _, err := pki.AlternativeNames(n); err != nil {
+		return &clm.Error{Kind: clm.Invalid, Field: "san", Err: err}
+	}
+	return nil
 }
 
 // demand is what the members of the request ask for, with nothing filled in.

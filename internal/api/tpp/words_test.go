@@ -15,59 +15,80 @@ import (
 	"github.com/certwright/certwright/internal/pki"
 )
 
-// operations are all that refuse, with the kinds that their use cases may fail with.
+// operations are all that refuse: the kinds that their use cases say they may
+// fail with, and the ways in which that happens.
 var operations = map[string]struct {
 	operation
 	kinds []clm.Kind
+	ways  []way
 }{
-	"Renew":       {renewing, slices.Concat(core.RenewKinds, core.RetrieveKinds)},
-	"Request":     {requesting, slices.Concat(core.RequestKinds, core.RetrieveKinds)},
-	"Retrieve":    {retrieving, core.RetrieveKinds},
-	"CheckPolicy": {checking, core.PolicyKinds},
-	"List":        {listing, []clm.Kind{clm.Invalid, clm.Limited, clm.Unsupported, clm.Internal}},
-	"Details":     {detailing, []clm.Kind{clm.Invalid, clm.NotFound, clm.Internal}},
+	"Renew": {renewing, slices.Concat(core.RenewKinds, core.RetrieveKinds), slices.Concat(outputWays, csrWays, []way{
+		{clm.Invalid, "dn"}, {clm.Invalid, fieldMissingDN}, {clm.Invalid, "key"}, {clm.Invalid, "authority"}, {clm.NotFound, ""},
+		{clm.Unmanaged, clm.Monitoring}, {clm.Unmanaged, clm.Unassigned}, {clm.Busy, ""}, {clm.Busy, "queued"}, {clm.Busy, "csr"},
+		{clm.Disabled, ""}, {clm.InError, ""}, {clm.NeedsCSR, "origin"},
+	})},
+	"Request": {requesting, slices.Concat(core.RequestKinds, core.RetrieveKinds), slices.Concat(outputWays, csrWays, []way{
+		{clm.Invalid, "dn"}, {clm.Invalid, "folder"}, {clm.Invalid, "name"}, {clm.Invalid, fieldNoName}, {clm.Invalid, "authority"},
+		{clm.Invalid, fieldAny}, {clm.Invalid, "key"}, {clm.Invalid, "san"}, {clm.Invalid, "pkix"}, {clm.Invalid, "management"},
+		{clm.NotFound, ""}, {clm.Disabled, ""}, {clm.Unmanaged, clm.Monitoring}, {clm.Exists, "class"},
+		{clm.Unsupported, fieldCustom}, {clm.Unsupported, fieldDevices},
+	})},
+	"Retrieve": {retrieving, core.RetrieveKinds, slices.Concat(outputWays, []way{
+		{clm.Invalid, "dn"}, {clm.Invalid, fieldMissingDN}, {clm.NotFound, ""},
+	})},
+	"CheckPolicy": {checking, core.PolicyKinds, []way{
+		{clm.Invalid, "dn"}, {clm.Invalid, "csr"}, {clm.Invalid, fieldNotBase64}, {clm.NotFound, ""},
+	}},
+	"List":    {listing, nil, []way{{clm.Invalid, "dn"}, {clm.Invalid, "boolean"}, {clm.Limited, "visible"}, {clm.Unsupported, ""}}},
+	"Details": {detailing, nil, []way{{clm.Invalid, "guid"}, {clm.NotFound, ""}}},
 }
 
-// fields are those of each kind that have words of their own somewhere.
-var fields = map[clm.Kind][]string{
-	clm.Busy:      {"", "queued", "csr"},
-	clm.NeedsCSR:  {"required", "refused", "origin"},
-	clm.Invalid:   {"dn", "csr", "folder", "name", "authority", "key", "san", fieldTimeout, fieldFormat, fieldNoPassword, fieldWeak},
-	clm.Denied:    {"key"},
-	clm.Unmanaged: {""},
+var outputWays = []way{
+	{clm.Invalid, fieldTimeout}, {clm.Invalid, fieldFormat}, {clm.Invalid, fieldNoPassword}, {clm.Invalid, fieldWeak},
+	{clm.NoKey, ""}, {clm.Denied, "key"}, {clm.NotIssued, ""},
+}
+
+var csrWays = []way{
+	{clm.Invalid, "csr"}, {clm.Invalid, fieldNotBase64}, {clm.NeedsCSR, "required"}, {clm.NeedsCSR, "refused"},
 }
 
 // TestEveryKindHasWords lets no way to fail be added to a use case before this
 // dialect can say it, and leaves no placeholder unfilled.
 func TestEveryKindHasWords(t *testing.T) {
 	for name, o := range operations {
-		for _, kind := range o.kinds {
-			if kind == clm.Internal || kind == clm.Violation {
-				continue
+		listed := map[clm.Kind]bool{clm.Internal: true, clm.Violation: true} // these two have no table
+		for _, w := range o.ways {
+			listed[w.kind] = true
+			s := o.say(failureIn(w))
+			if s.text == internalText || s.text == "" {
+				t.Errorf("%s has no words for %s %q", name, w.kind, w.field)
 			}
-			for _, field := range append(fields[kind], "") {
-				if !o.offers(kind, field) {
-					continue
-				}
-				s := o.say(&clm.Error{Kind: kind, Subject: "the subject", Field: field, Value: "the value"})
-				if s.text == internalText || s.text == "" || strings.ContainsAny(strings.ReplaceAll(s.phrase, sameText, ""), "{}") {
-					t.Errorf("%s has no words for %s %q", name, kind, field)
-				}
-				if strings.Contains(strings.ReplaceAll(s.text, "{value}", ""), "{") {
-					t.Errorf("%s leaves a placeholder in %q", name, s.text)
-				}
+			if strings.ContainsAny(s.text+strings.ReplaceAll(s.phrase, sameText, ""), "{}") {
+				t.Errorf("%s leaves a placeholder in %q %q", name, s.text, s.phrase)
+			}
+		}
+		for _, kind := range o.kinds {
+			if !listed[kind] {
+				t.Errorf("%s may fail with %q, and no way of that kind is listed", name, kind)
 			}
 		}
 	}
 }
 
-// offers reports whether a failure of the kind can be about the field here: kinds
-// with fields need no words without one.
-func (o operation) offers(kind clm.Kind, field string) bool {
-	if _, ok := o.words[way{kind, field}]; ok {
-		return true
+// failureIn is a failure in the way.
+func failureIn(w way) *clm.Error {
+	e := &clm.Error{Kind: w.kind, Subject: "the subject", Field: w.field, Value: "the value"}
+	switch {
+	case w.kind == clm.Unmanaged:
+		e.Field, e.Value = "", w.field
+	case w.field == fieldNotBase64:
+		e.Field, e.Err = "csr", fmt.Errorf("%w: the cause", pki.ErrNotBase64)
+	case w.field == fieldAny:
+		e.Field, e.Value = "authority", ""
+	case w.field == fieldNoName:
+		e.Field, e.Value = "name", ""
 	}
-	return field == "" && len(fields[kind]) == 0
+	return e
 }
 
 // TestEveryRuleHasWords lets no rule of policy be added that this dialect cannot say.

@@ -1,0 +1,50 @@
+package core
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/certwright/certwright/internal/clm"
+)
+
+// Lease is how long nobody else touches claimed work.
+const Lease = lease
+
+// MaxFailures and FailurePause are the limits of failed logins.
+const (
+	MaxFailures  = maxFailures
+	FailurePause = failurePause
+	KeyLife      = keyLife
+)
+
+// Stages lists the stages that have an effect, sorted.
+func Stages() []clm.Stage { return slices.Sorted(maps.Keys(effects)) }
+
+// around holds, by core, what a test wants called before and after each effect.
+var around sync.Map
+
+// Around has fn called before and after each effect of this core, with the common
+// name that the certificate is to have.
+func (c *Core) Around(fn func(stage clm.Stage, after bool, cn string)) { around.Store(c, fn) }
+
+// The effects of a test binary let tests in.
+var _ = letIn()
+
+func letIn() bool {
+	for stage, do := range effects {
+		effects[stage] = func(c *Core, ctx context.Context, t *task) (clm.Outcome, error) {
+			fn, ok := around.Load(c)
+			if !ok {
+				return do(c, ctx, t)
+			}
+			at := fn.(func(clm.Stage, bool, string))
+			at(stage, false, t.names.CommonName)
+			out, err := do(c, ctx, t)
+			at(stage, true, t.names.CommonName)
+			return out, err
+		}
+	}
+	return true
+}

@@ -1,0 +1,168 @@
+package coretest
+
+import (
+	"context"
+	"crypto/x509"
+	"sync"
+
+	"github.com/certwright/certwright/internal/ca"
+	"github.com/certwright/certwright/internal/ca/embedded"
+	"github.com/certwright/certwright/internal/clm"
+	"github.com/certwright/certwright/internal/core"
+)
+
+// Faulty is a connector around the embedded CA that lets the test in before and
+// after each call: the CA can then fail and have done nothing, fail although it
+// did it, take its time, or be the last thing that its caller ever did. It counts
+// what it has issued.
+type Faulty struct {
+	Local bool // its CAs touch nothing outside, as the embedded one
+
+	mu      sync.Mutex
+	hook    func(context.Context, Call) error
+	calls   map[string]int
+	serials map[string]map[string]bool // by the common name of the order
+}
+
+// Call is what a Faulty is doing when it lets the test in.
+type Call struct {
+	Name  string // submit or collect
+	After bool   // it was done
+	Order ca.Order
+}
+
+// The drivers by which templates know the faulty CA, and where a rig has it.
+const (
+	faultyDriver = "faulty"
+	FaultyCA     = `\VED\Policy\CAs\Faulty`
+	FaultyZone   = `\VED\Policy\Faulty`
+)
+
+// Connectors are the options' further connectors with this one among them.
+func (f *Faulty) Connectors() ca.Registry {
+	return ca.Registry{faultyDriver: {Fields: embedded.Connector.Fields, New: func(s ca.Settings) (ca.CA, error) {
+		made, err := embedded.Connector.New(s)
+		if err != nil || !f.Local {
+			return &faultyCA{made, f}, err
+		}
+		return localFaultyCA{&faultyCA{made, f}}, nil
+	}}}
+}
+
+// At has the hook called at every call from now on; an error that it returns is
+// what the call returns. nil ends that.
+func (f *Faulty) At(hook func(context.Context, Call) error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.hook = hook
+}
+
+// Calls is how often a call of that name was begun.
+func (f *Faulty) Calls(name string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.calls[name]
+}
+
+// Issued is how many different certificates were issued for the common name.
+func (f *Faulty) Issued(cn string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.serials[cn])
+}
+
+// at counts the call and lets the test in.
+func (f *Faulty) at(ctx context.Context, c Call) error {
+	f.mu.Lock()
+	if f.calls == nil {
+		f.calls, f.serials = map[string]int{}, map[string]map[string]bool{}
+	}
+	if !c.After {
+		f.calls[c.Name]++
+	}
+	hook := f.hook
+	f.mu.Unlock()
+	if hook == nil {
+		return nil
+	}
+	return hook(ctx, c)
+}
+
+// count counts a certificate that leaves the CA.
+func (f *Faulty) count(cn string, der []byte) error {
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.serials[cn] == nil {
+		f.serials[cn] = map[string]bool{}
+	}
+	f.serials[cn][cert.SerialNumber.String()] = true
+	return nil
+}
+
+// faultyCA is a CA that is outside; localFaultyCA is one that is not.
+type faultyCA struct {
+	ca.CA
+	*Faulty
+}
+
+type localFaultyCA struct{ *faultyCA }
+
+// IsLocal marks the CA as one that touches nothing outside this process.
+func (localFaultyCA) IsLocal() {}
+
+func (c *faultyCA) Submit(ctx context.Context, o ca.Order) (string, error) {
+	if err := c.at(ctx, Call{Name: "submit", Order: o}); err != nil {
+		return "", err
+	}
+	ref, err := c.CA.Submit(ctx, o)
+	if err == nil {
+		err = c.at(ctx, Call{Name: "submit", After: true, Order: o})
+	}
+	return ref, err
+}
+
+func (c *faultyCA) Collect(ctx context.Context, o ca.Order) (ca.Issued, error) {
+	if err := c.at(ctx, Call{Name: "collect", Order: o}); err != nil {
+		return ca.Issued{}, err
+	}
+	issued, err := c.CA.Collect(ctx, o)
+	if err == nil && issued.Cert != nil {
+		err = c.count(o.Names.CommonName, issued.Cert)
+	}
+	if err == nil {
+		err = c.at(ctx, Call{Name: "collect", After: true, Order: o})
+	}
+	return issued, err
+}
+
+// Folder makes a folder with these rules for the certificates in it, and grants
+// nobody anything.
+func (r *Rig) Folder(dn string, rules map[clm.Attr]clm.Rule) string {
+	r.t.Helper()
+	policy := map[clm.PolicyKey]clm.Rule{}
+	for a, rule := range rules {
+		policy[clm.PolicyKey{Class: clm.AnyCertificate, Attr: a}] = rule
+	}
+	if _, err := r.Put(context.Background(), r.Admin, core.Put{DN: dn, Class: clm.Folder, Policy: policy}); err != nil {
+		r.t.Fatal(err)
+	}
+	return dn
+}
+
+// AddFaulty makes the template FaultyCA, with further settings, and the folder
+// FaultyZone, whose certificates are ordered from it.
+func (r *Rig) AddFaulty(settings map[clm.Attr][]string) {
+	r.t.Helper()
+	own := map[clm.Attr][]string{clm.Driver: {faultyDriver}, clm.Issuer: {core.ECDSAIssuer}}
+	for a, values := range settings {
+		own[a] = values
+	}
+	if _, err := r.Put(context.Background(), r.Admin, core.Put{DN: FaultyCA, Class: clm.Authority, Own: own}); err != nil {
+		r.t.Fatal(err)
+	}
+	r.Folder(FaultyZone, map[clm.Attr]clm.Rule{clm.IssuedBy: {Values: []string{FaultyCA}}})
+}

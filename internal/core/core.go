@@ -28,7 +28,7 @@ type Config struct {
 
 // DefaultWorkers is how many works are carried out at a time unless said
 // otherwise. Most of them wait, for a CA or for the disk.
-const DefaultWorkers = 32
+const DefaultWorkers = 128
 
 // Core is the whole server without its edges. Its methods may be used concurrently.
 type Core struct {

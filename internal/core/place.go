@@ -119,7 +119,13 @@ func set(own map[clm.Attr][]string, a clm.Attr, values ...string) {
 // its key is made here.
 func demandOf(path clm.Path) clm.Demand {
 	d := clm.Demand{Names: namesOf(path), KeyAlgorithm: path.Value(clm.KeyAlgorithm).First(), Curve: path.Value(clm.Curve).First()}
-	d.KeySize, _ = strconv.Atoi(path.Value(clm.KeySize).First())
+	// A locked size is the least; a place that asks for more gets more.
+	for _, values := range [][]string{path.Value(clm.KeySize).Values, path.Last().Own[clm.KeySize]} {
+		if len(values) > 0 {
+			bits, _ := strconv.Atoi(values[0])
+			d.KeySize = max(d.KeySize, bits)
+		}
+	}
 	return d
 }
 

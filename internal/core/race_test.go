@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -59,13 +60,11 @@ func TestNewRequestWinsOverWorker(t *testing.T) {
 		r := coretest.New(t, d, coretest.Options{Connectors: f.Connectors()})
 		r.AddFaulty(nil)
 		asking, release := make(chan struct{}, 1), make(chan struct{})
-		var once sync.Once
-		f.At(func(ctx context.Context, c coretest.Call) error {
-			if c.Name == "collect" && c.After {
-				once.Do(func() {
-					asking <- struct{}{}
-					<-release
-				})
+		var isAsked atomic.Bool
+		f.At(func(_ context.Context, c coretest.Call) error {
+			if c.Name == "collect" && c.After && isAsked.CompareAndSwap(false, true) {
+				asking <- struct{}{}
+				<-release
 			}
 			return nil
 		})

@@ -67,7 +67,11 @@ func (c *Core) claim(ctx context.Context, workers *sync.WaitGroup) (more bool) {
 		workers.Go(func() {
 			t, err := c.load(ctx, w)
 			if err != nil {
-				c.log.Error("load work", slog.Int64("work", int64(w.ID)), slog.Any("error", err))
+				if ctx.Err() != nil {
+					c.release(w)
+				} else {
+					c.log.Error("load work", slog.Int64("work", int64(w.ID)), slog.Any("error", err))
+				}
 				c.free <- struct{}{} // the lease runs out, and somebody looks again
 				return
 			}
@@ -134,9 +138,9 @@ func (c *Core) rest(ctx context.Context, woken <-chan struct{}) {
 func (c *Core) carry(ctx context.Context, t *task) {
 	defer func() { c.free <- struct{}{} }()
 	err := c.equip(ctx, t)
-	for unsaved := false; ; {
+	for saved := t.work; ; {
 		if ctx.Err() != nil {
-			c.giveBack(t, unsaved)
+			c.giveBack(t, saved)
 			return
 		}
 		var out clm.Outcome
@@ -150,7 +154,6 @@ func (c *Core) carry(ctx context.Context, t *task) {
 		t.learn(out)
 		t.work = clm.Advance(t.work, out, err, c.db.Now())
 		t.work.Begun = true
-		unsaved = true
 		if err != nil {
 			c.log.Warn("stage failed", slog.String("stage", string(stage)), slog.Int64("work", int64(t.work.ID)), slog.Any("error", err))
 		}
@@ -164,7 +167,7 @@ func (c *Core) carry(ctx context.Context, t *task) {
 			}
 			return
 		}
-		if unsaved = false; rests {
+		if saved = t.work; rests {
 			return
 		}
 	}
@@ -205,14 +208,15 @@ func (c *Core) save(t *task, rests bool) error {
 }
 
 // giveBack lets others go on where this worker was interrupted. What was made
-// but not saved is made again.
-func (c *Core) giveBack(t *task, unsaved bool) {
-	w := t.work
-	if unsaved {
-		if c.save(t, true) == nil {
-			return
-		}
+// but not saved is made again: then saved is the work as it stands in the database.
+func (c *Core) giveBack(t *task, saved clm.Work) {
+	if t.work != saved && c.save(t, true) == nil {
+		return
 	}
+	c.release(saved)
+}
+
+func (c *Core) release(w clm.Work) {
 	if err := c.db.Release(context.Background(), w); err != nil {
 		c.log.Error("give work back", slog.Int64("work", int64(w.ID)), slog.Any("error", err))
 	}

@@ -9,13 +9,10 @@ import (
 	"github.com/certwright/certwright/internal/store"
 )
 
-// How often waiting calls look into the database by themselves: once after the
-// first moment, in which most work ends and its end is told; then from time to
-// time where another node may be at work.
-const (
-	firstLook = 10 * time.Millisecond
-	waitPoll  = 200 * time.Millisecond
-)
+// waitPoll is how often waiting calls look into the database by themselves: they
+// are told of what happens on this node, and nearly always of what happens on
+// others.
+const waitPoll = 200 * time.Millisecond
 
 // Wait waits until the work has finished, has stopped or stands before a gate,
 // or until most has passed, and says how it stands then.
@@ -24,7 +21,7 @@ func (c *Core) Wait(ctx context.Context, id clm.WorkID, most time.Duration) (Ope
 	defer end()
 	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
-	look := time.NewTimer(firstLook)
+	look := time.NewTicker(waitPoll)
 	defer look.Stop()
 	for {
 		select {
@@ -33,9 +30,6 @@ func (c *Core) Wait(ctx context.Context, id clm.WorkID, most time.Duration) (Ope
 				return Open{Work: w, State: w.State(false)}, nil
 			}
 		case <-look.C:
-			if c.db.IsShared() {
-				look.Reset(waitPoll)
-			}
 		case <-ctx.Done():
 			return c.standing(id)
 		}

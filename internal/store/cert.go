@@ -96,9 +96,10 @@ func (tx *Tx) AddVersion(v *clm.Version) error {
 	return err
 }
 
-// SaveVersion writes what was learnt about the version.
+// SaveVersion writes what was learnt about the version. A key that is there stays
+// as it is: it may have been sealed anew since v was read.
 func (tx *Tx) SaveVersion(v clm.Version) error {
-	_, err := tx.c.exec(`UPDATE versions SET sealed = $2, csr = $3, key_hash = $4, authority = $5, ref = $6, cert = $7, chain = $8,
+	_, err := tx.c.exec(`UPDATE versions SET sealed = COALESCE(sealed, $2), csr = $3, key_hash = $4, authority = $5, ref = $6, cert = $7, chain = $8,
 		thumbprint = $9, serial = $10, not_before = $11, not_after = $12 WHERE id = $1`,
 		int64(v.ID), v.Sealed, v.CSR, v.KeyHash, string(v.Authority), v.Ref,
 		v.Cert, hex.EncodeToString(v.Chain), v.Thumbprint, v.Serial, micros(v.NotBefore), micros(v.NotAfter))

@@ -18,6 +18,9 @@ import (
 type hub struct {
 	mu      sync.Mutex
 	waiting map[clm.WorkID][]chan clm.Work
+	recent  map[clm.WorkID]clm.Work // what has moved lately: it may be waited for in a moment
+	order   []clm.WorkID            // of recent, as a ring
+	next    int                     // where the ring goes on
 	runners []chan struct{}
 	tell    chan string // for other nodes; nil where there are none
 	stop    context.CancelFunc
@@ -34,7 +37,7 @@ func (db *DB) Woken() <-chan struct{} {
 }
 
 // Watch returns a channel on which the work lies, as it stands now, whenever it
-// has moved, and the function that ends the watch. A work without a stage says
+// has moved, or has just moved already, and the function that ends the watch. A work without a stage says
 // no more than that it has moved.
 func (db *DB) Watch(id clm.WorkID) (moved <-chan clm.Work, end func()) {
 	ch := make(chan clm.Work, 1)
@@ -45,6 +48,9 @@ func (db *DB) Watch(id clm.WorkID) (moved <-chan clm.Work, end func()) {
 		h.waiting = map[clm.WorkID][]chan clm.Work{}
 	}
 	h.waiting[id] = append(h.waiting[id], ch)
+	if w, ok := h.recent[id]; ok {
+		ch <- w
+	}
 	return ch, func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
@@ -89,10 +95,27 @@ func (h *hub) moved(wake bool, works []clm.Work) {
 		}
 	}
 	for _, w := range works {
+		h.remember(w)
 		for _, ch := range h.waiting[w.ID] {
 			put(ch, w)
 		}
 	}
+}
+
+// maxRecent is how many works are remembered for those who begin to watch just
+// after they have moved.
+const maxRecent = 1024
+
+func (h *hub) remember(w clm.Work) {
+	if h.recent == nil {
+		h.recent, h.order = make(map[clm.WorkID]clm.Work, maxRecent), make([]clm.WorkID, maxRecent)
+	}
+	if _, known := h.recent[w.ID]; !known {
+		delete(h.recent, h.order[h.next])
+		h.order[h.next] = w.ID
+		h.next = (h.next + 1) % maxRecent
+	}
+	h.recent[w.ID] = w
 }
 
 // put lays v on the channel, which holds one, in place of what lies there. There

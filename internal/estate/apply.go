@@ -123,7 +123,7 @@ func (a *applying) applications(ctx context.Context) error {
 		}
 		fresh := want.over(known)
 		if fresh.AccessValidity > fresh.GrantValidity {
-			return want.fail("access would be valid for %s, the grant for %s only", fresh.AccessValidity, fresh.GrantValidity)
+			return want.fail("access would be valid for %s, the grant for %s only", lifeText(fresh.AccessValidity), lifeText(fresh.GrantValidity))
 		}
 		changed, err := a.core.PutApplication(ctx, a.who, fresh, a.opt.Plan)
 		if err != nil {

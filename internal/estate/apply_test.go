@@ -34,18 +34,14 @@ func apply(t testing.TB, r *coretest.Rig, f *File, opt Options) Report {
 	return report
 }
 
-// example is the file of the documentation.
+// example is the file in the documentation.
 func example(t testing.TB) (f *File, opt Options) {
 	t.Helper()
-	text, err := os.ReadFile("../../docs/estate.example.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir := t.TempDir()
 	if err := os.WriteFile(dir+"/carol.password", []byte("Carol-of-the-example-1\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return load(t, string(text)), Options{Dir: dir}
+	return load(t, exampleText(t)), Options{Dir: dir}
 }
 
 // A plan says what applying then does, and does nothing; applying twice does
@@ -84,6 +80,19 @@ func TestExample(t *testing.T) {
 			t.Errorf("got %d new audit entries after applying again, want none", after-before)
 		}
 	})
+}
+
+// change plans and applies a file, wants the same of both, and returns the lines.
+func change(t testing.TB, r *coretest.Rig, text string) []string {
+	t.Helper()
+	f := load(t, text)
+	plan := apply(t, r, f, Options{Plan: true})
+	done := apply(t, r, f, Options{})
+	if diff := cmp.Diff(plan.Changes, done.Changes); diff != "" {
+		t.Errorf("plan (-), done (+):\n%s", diff)
+	}
+	await(t, r, done)
+	return done.Changes
 }
 
 func auditLength(t testing.TB, r *coretest.Rig) int {

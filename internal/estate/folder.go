@@ -131,7 +131,7 @@ func readRights(v value) (sum clm.Rights, err error) {
 	for _, r := range rightNames {
 		words = append(words, r.name)
 	}
-	return sum, v.list(MaxEntries, func(v value) error {
+	err = v.items(MaxEntries, func(v value) error {
 		word, err := one(words...)(v)
 		for _, r := range rightNames {
 			if r.name == word {
@@ -140,4 +140,5 @@ func readRights(v value) (sum clm.Rights, err error) {
 		}
 		return err
 	})
+	return sum, err
 }

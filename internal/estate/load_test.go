@@ -2,7 +2,6 @@ package estate
 
 import (
 	"bytes"
-	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -71,6 +70,7 @@ var badFiles = []struct{ name, text, want string }{
 	{"a folder elsewhere", `folders: [{dn: '\VED\Engines'}]`, `line 1: folders[0].dn: \VED\Engines is not below \VED\Policy`},
 	{"a folder twice", "folders:\n  - dn: \\VED\\Policy\\A\n  - dn: \\ved\\policy\\a\\", `line 3: folders[1]: is the same as folders[0] in line 2`},
 	{"a folder below a certificate", `{folders: [{dn: '\VED\Policy\A\B'}], certificates: [{dn: '\VED\Policy\A', commonName: a}]}`, `line 1: folders[0]: \VED\Policy\A is no folder`},
+	{"a percent sign", policy("Field 100%s: {locked: true}"), `line 1: folders[0].policy["Field 100%s"]: has no value`},
 	{"a misspelt attribute", policy("Key Bit Strenght: 2048"), `line 1: folders[0].policy["Key Bit Strenght"]: there is no such attribute; did you mean "Key Bit Strength"?`},
 	{"an attribute in another case twice", policy("{City: Ghent, city: Ghent}"), `line 1: folders[0].policy["city"]: there is such a rule already`},
 	{"an attribute of certificates", policy("X509 Subject: www"), `line 1: folders[0].policy["X509 Subject"]: cannot be said by a folder for what is in it`},
@@ -225,13 +225,7 @@ func FuzzLoad(f *testing.F) {
 	for _, c := range badFiles {
 		f.Add([]byte(c.text))
 	}
-	for _, name := range []string{"../../docs/estate.example.yaml", "../../cmd/certwright/demo.yaml"} {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(text)
-	}
+	f.Add([]byte(exampleText(f)))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		file, err := Load(data)
 		if (file == nil) == (err == nil) {

@@ -40,6 +40,7 @@ var attributes = map[clm.Attr]attribute{
 	clm.AnyPassword:        {check: flag},
 	clm.NoAutoRenewal:      {check: flag},
 	clm.RenewalWindow:      {check: number(0, MaxDays)},
+	clm.Description:        {check: text},
 	clm.Contact:            {line, true},
 	clm.Approver:           {line, true},
 }
@@ -162,7 +163,8 @@ func readRule(v value, attr clm.Attr) (rule clm.Rule, at place, err error) {
 		return err
 	}
 	if v.node.Kind != yamlMapping {
-		return rule, at, read(v)
+		err = read(v)
+		return rule, at, err
 	}
 	err = v.object(keys{"value": read, "values": read, "locked": to(&rule.Locked, truth)})
 	switch {

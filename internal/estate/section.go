@@ -34,13 +34,11 @@ func several(c check) func(value) ([]string, error) {
 			all = append(all, s)
 			return err
 		}
-		switch {
-		case v.node.Kind == yaml.SequenceNode:
-			return all, v.list(MaxEntries, add)
-		case v.node.Kind == yaml.ScalarNode && v.node.Value == "" && !v.isNull():
+		if v.node.Kind == yaml.ScalarNode && v.node.Value == "" && !v.isNull() {
 			return nil, nil
 		}
-		return all, add(v)
+		err = v.items(MaxEntries, add)
+		return all, err
 	}
 }
 
@@ -58,7 +56,7 @@ func own(dst map[clm.Attr][]string, a clm.Attr, c check) reader {
 // references reads a list of names.
 func references(dst *[]reference) reader {
 	return func(v value) error {
-		return v.list(MaxItems, func(v value) error {
+		return v.items(MaxItems, func(v value) error {
 			n, err := name(v)
 			*dst = append(*dst, reference{v.place(), n})
 			return err

@@ -23,7 +23,7 @@ func (p place) fail(format string, args ...any) error {
 	if p.path != "" {
 		where += p.path + ": "
 	}
-	return fmt.Errorf(where+format, args...)
+	return fmt.Errorf("%s"+format, append([]any{where}, args...)...)
 }
 
 // A value is a part of the file, and where it stands.
@@ -129,6 +129,14 @@ func (v value) list(most int, item reader) error {
 		}
 	}
 	return nil
+}
+
+// items reads a sequence item by item, or a single value as the only one.
+func (v value) items(most int, item reader) error {
+	if v.node.Kind == yaml.ScalarNode {
+		return item(v)
+	}
+	return v.list(most, item)
 }
 
 // raw is a text, number or truth value as it is written.

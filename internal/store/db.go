@@ -42,6 +42,10 @@ type DB struct {
 	hub      hub
 }
 
+// readers is how many reads are under way at a time. There is one writer: several
+// would only lose races against one another, and one shares every commit.
+const readers = 8
+
 // Options are what a DB may be told beside its address. The zero value is right
 // for a server.
 type Options struct {
@@ -66,7 +70,7 @@ func Open(ctx context.Context, address string, o Options) (*DB, error) {
 	}
 	db := &DB{
 		dialect: d, clock: o.Clock, write: write, read: read, hold: hold,
-		jobs: make(chan *job, 1024), readers: make(chan *conn, d.readers),
+		jobs: make(chan *job, 1024), readers: make(chan *conn, readers),
 	}
 	if db.clock == nil {
 		db.clock = time.Now
@@ -75,12 +79,10 @@ func Open(ctx context.Context, address string, o Options) (*DB, error) {
 		db.closeHandles()
 		return nil, err
 	}
-	for range d.readers {
+	for range readers {
 		db.readers <- newConn(d, read)
 	}
-	for range d.writers {
-		db.writing.Go(func() { db.writeJobs(newConn(d, write)) })
-	}
+	db.writing.Go(func() { db.writeJobs(newConn(d, write)) })
 	db.listen(address)
 	if db.IsShared() {
 		return db, nil
@@ -102,7 +104,7 @@ func (db *DB) Close() error {
 		db.hub.close()
 		close(db.jobs)
 		db.writing.Wait()
-		for range db.dialect.readers {
+		for range readers {
 			(<-db.readers).drop()
 		}
 		db.closeHandles()

@@ -30,8 +30,7 @@ type dialect struct {
 	again      func(error) bool  // the transaction lost a race: run it again
 	duplicate  func(error) bool  // a unique index other than a primary key refused it
 	broken     func(error) bool  // the connection is of no use any more
-	writers    int               // transactions under way at a time
-	readers    int               //
+	latecomers bool              // a write may join a transaction under way: no other node has committed what its snapshot lacks
 	open       func(string) (write, read *sql.DB, hold io.Closer, err error)
 }
 
@@ -44,18 +43,11 @@ var sqliteDialect = dialect{
 	again: func(err error) bool {
 		return sqliteCode(err, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID)
 	},
-	duplicate: func(err error) bool { return sqliteCode(err, sqlite3.SQLITE_CONSTRAINT_UNIQUE) },
-	broken:    func(error) bool { return false },
-	writers:   1,
-	readers:   4,
-	open:      openSQLite,
+	duplicate:  func(err error) bool { return sqliteCode(err, sqlite3.SQLITE_CONSTRAINT_UNIQUE) },
+	broken:     func(error) bool { return false },
+	latecomers: true,
+	open:       openSQLite,
 }
-
-// Connections to PostgreSQL that one node holds.
-const (
-	postgresWriters = 4
-	postgresReaders = 8
-)
 
 var postgresDialect = dialect{
 	name:       goose.DialectPostgres,
@@ -69,8 +61,6 @@ var postgresDialect = dialect{
 	},
 	duplicate: func(err error) bool { code, _ := postgresCode(err); return code == "23505" },
 	broken:    isPostgresGone,
-	writers:   postgresWriters,
-	readers:   postgresReaders,
 	open:      openPostgres,
 }
 
@@ -144,6 +134,6 @@ func openPostgres(address string) (write, read *sql.DB, hold io.Closer, err erro
 		return nil, nil, nil, errors.New("the database address cannot be read") // it may hold a password
 	}
 	db := stdlib.OpenDB(*config)
-	db.SetMaxIdleConns(postgresWriters + postgresReaders + 2)
+	db.SetMaxIdleConns(readers + 2)
 	return db, db, nil, nil
 }

@@ -63,6 +63,12 @@ func TestWatch(t *testing.T) {
 		defer endThere()
 		ofOther, endOther := here.Watch(other.ID)
 		defer endOther()
+		for _, moved := range []<-chan clm.Work{movedHere, ofOther} {
+			select { // how it began, of which one is told who comes just after
+			case <-moved:
+			default:
+			}
+		}
 
 		here.Write(context.Background(), store.Entry{Action: "fail"}, func(tx *store.Tx) error {
 			tx.EndWork(other.ID)

@@ -94,9 +94,7 @@ func (db *DB) alone(c *conn, j *job) {
 func (db *DB) commit(c *conn, batch []*job, most int) ([]*job, error) {
 	err := c.begin(db.dialect.beginWrite)
 	for i := 0; err == nil && i < len(batch); i++ {
-		if err = db.run(c, batch[i]); i == len(batch)-1 && db.dialect.writers == 1 {
-			// With several writers a latecomer might not see what another has
-			// committed before it came: the snapshot is older than it.
+		if err = db.run(c, batch[i]); i == len(batch)-1 && db.dialect.latecomers {
 			batch = db.gather(batch, most)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/certwright/certwright/internal/clm"
+	"github.com/certwright/certwright/internal/coretest"
 	"github.com/certwright/certwright/internal/store"
 )
 
@@ -66,31 +67,19 @@ func TestOneFailureInABatchHarmsNobodyElse(t *testing.T) {
 	})
 }
 
-// occupy keeps every writer busy; release lets one of them go on, and the others
-// once it is at its next batch.
+// occupy keeps the writer busy; release lets it go on to its next batch.
 func (n node) occupy(all *sync.WaitGroup) (release func()) {
 	n.t.Helper()
-	first, others := make(chan struct{}), make(chan struct{})
-	for i := range n.Writers() {
-		began := make(chan struct{}, 100)
-		all.Go(func() {
-			n.Write(context.Background(), store.Entry{Action: "occupy"}, func(*store.Tx) error {
-				began <- struct{}{}
-				if i == 0 {
-					<-first
-				} else {
-					<-others
-				}
-				return nil
-			})
+	began, goOn := make(chan struct{}, 100), make(chan struct{})
+	all.Go(func() {
+		n.Write(context.Background(), store.Entry{Action: "occupy"}, func(*store.Tx) error {
+			began <- struct{}{}
+			<-goOn
+			return nil
 		})
-		receive(n.t, "a writer to be occupied", began)
-	}
-	return func() {
-		close(first)
-		until(n.t, "the batch is taken", func() bool { return n.Waiting() == 0 })
-		close(others)
-	}
+	})
+	receive(n.t, "the writer to be occupied", began)
+	return func() { close(goOn) }
 }
 
 // What a write that failed has changed is gone with it, whichever way it failed.
@@ -180,12 +169,14 @@ func TestEntriesSayWhatWasLearnt(t *testing.T) {
 // Two writes of which each reads what the other writes happen as if one came
 // after the other.
 func TestWritesAreSerializable(t *testing.T) {
-	onEach(t, func(t *testing.T, n node) {
+	t.Parallel()
+	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+		n, other := neighbours(t, d)
 		n.add(clm.ServerCertificate, `\a`)
 		n.add(clm.ServerCertificate, `\b`)
 		// Each turns its own off provided the other is on: never may both be off.
-		turnOff := func(own, other clm.DN, read func()) error {
-			return n.Write(context.Background(), store.Entry{Action: "turn off"}, func(tx *store.Tx) error {
+		turnOff := func(on node, own, other clm.DN, read func()) error {
+			return on.Write(context.Background(), store.Entry{Action: "turn off"}, func(tx *store.Tx) error {
 				path, err := tx.Path(other)
 				read()
 				if err != nil || path.Value(clm.Off).IsOn() {
@@ -199,14 +190,14 @@ func TestWritesAreSerializable(t *testing.T) {
 				return tx.SaveObject(&o)
 			})
 		}
-		// Where two can write at a time, both have read before either writes.
+		// Where two nodes can write at a time, both have read before either writes.
 		begun, bothHaveRead := make(chan struct{}), make(chan struct{})
 		var once, twice sync.Once
 		var all sync.WaitGroup
 		all.Go(func() {
-			if err := turnOff(`\a`, `\b`, func() {
+			if err := turnOff(n, `\a`, `\b`, func() {
 				once.Do(func() { close(begun) })
-				if n.Writers() > 1 {
+				if n.IsShared() {
 					<-bothHaveRead
 				}
 			}); err != nil {
@@ -214,7 +205,7 @@ func TestWritesAreSerializable(t *testing.T) {
 			}
 		})
 		<-begun
-		if err := turnOff(`\b`, `\a`, func() { twice.Do(func() { close(bothHaveRead) }) }); err != nil {
+		if err := turnOff(other, `\b`, `\a`, func() { twice.Do(func() { close(bothHaveRead) }) }); err != nil {
 			t.Error(err)
 		}
 		all.Wait()

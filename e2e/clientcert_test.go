@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -11,6 +12,7 @@ import (
 	"encoding/pem"
 	"math/big"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 )
@@ -52,24 +54,64 @@ func TestIssuingIsNotVouching(t *testing.T) {
 			if err != nil || got.Status != http.StatusOK {
 				t.Fatalf("request: %v, %v", got, err)
 			}
-			own := tls.Certificate{PrivateKey: key}
-			within(t, time.Minute, name+" has a certificate", func() bool {
-				got, err = a.post("vedsdk/certificates/retrieve", object{"CertificateDN": `\VED\Policy\People\` + name, "Format": "Base64", "IncludeChain": true})
-				return err == nil && got.Status == http.StatusOK
-			})
-			text, err := base64.StdEncoding.DecodeString(got.get("CertificateData"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
-				own.Certificate = append(own.Certificate, block.Bytes)
-			}
+			own := a.pickUp(t, `\VED\Policy\People\`+name, key)
 			got, err = newAPI(t, s, own).post("vedauth/authorize/certificate", object{"client_id": "vcert-sdk", "scope": "certificate:manage"})
 			if err == nil && (got.Status == http.StatusOK || got.get("access_token") != "") {
 				t.Errorf("alice is now %s: %v", name, got)
 			}
 		}
 	})
+}
+
+// TestCertificateLogin logs in with a certificate from an issuer that an operator
+// has named for it: as the user whose name is in it, and as nobody else.
+func TestCertificateLogin(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *server) {
+		a := login(t, s, "admin")
+		for name, isUser := range map[string]bool{"bob": true, "mallory": false} {
+			key, csr, err := newRequest(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := a.post("vedsdk/certificates/request", object{"PolicyDN": `\VED\Policy\Logins`, "PKCS10": csr})
+			if err != nil || got.Status != http.StatusOK {
+				t.Fatalf("request: %v, %v", got, err)
+			}
+			own := a.pickUp(t, `\VED\Policy\Logins\`+name, key)
+			got, err = newAPI(t, s, own).post("vedauth/authorize/certificate", object{"client_id": "vcert-sdk", "scope": "certificate:manage"})
+			if err != nil || (got.Status == http.StatusOK && got.get("access_token") != "") != isUser {
+				t.Errorf("%s: got %v, %v; want a token: %v", name, got, err, isUser)
+			}
+			if !isUser {
+				continue
+			}
+			b := newAPI(t, s)
+			b.token = got.get("access_token")
+			if self, err := b.get("vedsdk/identity/self"); err != nil || !strings.Contains(self.String(), `"bob"`) {
+				t.Errorf("got %v, %v; want bob", self, err)
+			}
+		}
+	})
+}
+
+// pickUp waits for the certificate of the place and puts it together with its key.
+func (a *api) pickUp(t *testing.T, dn string, key crypto.PrivateKey) tls.Certificate {
+	t.Helper()
+	var got answer
+	within(t, time.Minute, dn+" has a certificate", func() bool {
+		var err error
+		got, err = a.post("vedsdk/certificates/retrieve", object{"CertificateDN": dn, "Format": "Base64", "IncludeChain": true})
+		return err == nil && got.Status == http.StatusOK
+	})
+	text, err := base64.StdEncoding.DecodeString(got.get("CertificateData"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := tls.Certificate{PrivateKey: key}
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		own.Certificate = append(own.Certificate, block.Bytes)
+	}
+	return own
 }
 
 // issue makes a certificate that nobody vouches for: signed by itself, or by a CA of

@@ -35,7 +35,11 @@ groups:
 applications:
   - {id: e2e, scope: "certificate:manage,revoke;configuration:manage"}
   - {id: reader, scope: "certificate"}
+server: {clientAuthorities: [logins]}
+issuers:
+  - {name: logins, commonName: e2e Logins CA, organization: e2e, country: BE, key: ECC, curve: P256, makeRoot: true}
 authorities:
+  - {dn: '\VED\Policy\CAs\Logins', issuer: logins, profile: client, validityDays: 90}
   - {dn: '\VED\Policy\CAs\Slow', issuer: rsa, issueAfter: %s, profile: server, validityDays: 90}
   - {dn: '\VED\Policy\CAs\Curves', issuer: ecdsa, profile: server, validityDays: 90}
   - {dn: '\VED\Policy\CAs\People', issuer: rsa, profile: client, validityDays: 90}
@@ -62,6 +66,8 @@ folders:
       Elliptic Curve: {value: P384, locked: true}
       Certificate Authority: '\VED\Policy\CAs\Curves'
     rights: [{to: alice, allow: [view, read, write, create, private-key-read]}]
+  - dn: '\VED\Policy\Logins'
+    policy: {Certificate Authority: '\VED\Policy\CAs\Logins'}
   - dn: '\VED\Policy\People'
     policy: {Certificate Authority: '\VED\Policy\CAs\People'}
     rights: [{to: alice, allow: [view, read, write, create, private-key-read]}]

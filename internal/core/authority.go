@@ -49,12 +49,12 @@ func authorityPath(tx *store.Tx, dn string) (clm.Path, error) {
 func (c *Core) authority(tx *store.Tx, dn string) (authority, error) {
 	path, err := authorityPath(tx, dn)
 	if err != nil {
-		return authority{}, fmt.Errorf("certificate authority %s: %w", dn, err)
+		return authority{}, aboutCA(dn, err)
 	}
 	driver := path.Value(clm.Driver).First()
 	connector, ok := c.connectors[driver]
 	if !ok {
-		return authority{}, fmt.Errorf("certificate authority %s: there is no connector %q", dn, driver)
+		return authority{}, aboutCA(dn, clm.Permanent(fmt.Errorf("there is no connector %q", driver)))
 	}
 	values := map[string]string{}
 	for _, f := range connector.Fields {
@@ -72,18 +72,28 @@ func (c *Core) authority(tx *store.Tx, dn string) (authority, error) {
 	settings := ca.Settings{Values: values, Now: c.db.Now}
 	if name := values[string(clm.Issuer)]; name != "" {
 		if settings.Issuer, err = c.issuer(tx, name); err != nil {
-			return authority{}, fmt.Errorf("certificate authority %s: %w", dn, err)
+			return authority{}, aboutCA(dn, err)
 		}
 	}
 	made, err := connector.New(settings)
 	if err != nil {
-		return authority{}, fmt.Errorf("certificate authority %s: %w", dn, err)
+		return authority{}, aboutCA(dn, clm.Permanent(err))
 	}
 	fresh := authority{CA: made, id: id, kind: path.Value(clm.AuthorityKind).First(), values: values}
 	c.mu.Lock()
 	c.authorities[string(id)] = fresh
 	c.mu.Unlock()
 	return fresh, nil
+}
+
+// aboutCA says which template is of no use, and why. What the database could not
+// tell may be known the next time; everything else stays as it is.
+func aboutCA(dn string, err error) error {
+	err = fmt.Errorf("certificate authority %s: %w", dn, err)
+	if clm.AsError(err).Kind != clm.Internal {
+		return clm.Permanent(err)
+	}
+	return err
 }
 
 // issuer finds an issuing CA whose key is held here and opens its key.

@@ -190,7 +190,7 @@ func (c *Core) load(ctx context.Context, w clm.Work) (*task, error) {
 func (c *Core) equip(ctx context.Context, t *task) error {
 	err := c.db.Glance(ctx, func(tx *store.Tx) (err error) {
 		if t.ca, err = c.authority(tx, t.path.Value(clm.IssuedBy).First()); err != nil {
-			return clm.Permanent(err)
+			return err
 		}
 		if t.work.Stage == clm.CreateKey && t.reusesKey() {
 			t.before, err = c.current(tx, t.path.Last())

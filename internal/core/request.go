@@ -113,7 +113,10 @@ func (r Request) place(tx *store.Tx, who clm.Actor, folder clm.Path) (place *clm
 	if err := clm.CheckName(name); err != nil {
 		return nil, false, clm.About(r.Folder, err)
 	}
-	dn := folder.Last().DN.Child(name)
+	dn, err := clm.ParseDN(string(folder.Last().DN.Child(name)))
+	if err != nil {
+		return nil, false, clm.About(r.Folder, clm.Fail(clm.Invalid, "name", name)) // it would be too deep
+	}
 	path, err := tx.Path(dn)
 	switch {
 	case err == nil && !isCertificate(path):

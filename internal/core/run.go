@@ -16,6 +16,7 @@ const (
 	lease         = 2 * time.Minute  // so long nobody else touches claimed work
 	effectTimeout = 90 * time.Second // an effect ends well before the lease does
 	pollInterval  = 2 * time.Second  // the longest that due work lies unseen if nobody wakes the runner
+	maxClaim      = 32               // works claimed at once; the other workers stay free for what is claimed as it is written
 )
 
 // Run claims work and carries it out until ctx ends; then it gives back what it
@@ -35,8 +36,12 @@ func (c *Core) Run(ctx context.Context) {
 		}
 	}()
 	for ctx.Err() == nil {
-		if !c.claim(ctx, &workers) {
-			c.rest(ctx, woken)
+		switch more, err := c.claim(ctx, &workers); {
+		case err != nil && ctx.Err() == nil:
+			c.log.Error("claim work", slog.Any("error", err))
+			c.rest(ctx, nil, pollInterval)
+		case !more:
+			c.rest(ctx, woken, c.untilDue(ctx))
 		}
 	}
 	// Whoever has all tokens knows that nothing is under way or about to be.
@@ -47,19 +52,16 @@ func (c *Core) Run(ctx context.Context) {
 	workers.Wait()
 }
 
-// claim claims as much as there are free workers for and sets them to it. It
-// reports whether there may be more.
-func (c *Core) claim(ctx context.Context, workers *sync.WaitGroup) (more bool) {
+// claim claims as much as there are free workers for, up to maxClaim, and sets
+// them to it. It reports whether there may be more.
+func (c *Core) claim(ctx context.Context, workers *sync.WaitGroup) (more bool, err error) {
 	select {
 	case <-c.free:
 	case <-ctx.Done():
-		return false
+		return false, nil
 	}
-	most := 1 + drain(c.free)
+	most := 1 + take(c.free, maxClaim-1)
 	works, err := c.db.Claim(ctx, most, lease)
-	if err != nil && ctx.Err() == nil {
-		c.log.Error("claim work", slog.Any("error", err))
-	}
 	for range most - len(works) {
 		c.free <- struct{}{}
 	}
@@ -78,18 +80,19 @@ func (c *Core) claim(ctx context.Context, workers *sync.WaitGroup) (more bool) {
 			c.carry(ctx, t)
 		})
 	}
-	return len(works) == most
+	return len(works) == most, err
 }
 
-func drain(tokens chan struct{}) (n int) {
-	for {
+// take takes tokens that are there, up to most, and returns how many it got.
+func take(tokens chan struct{}, most int) (n int) {
+	for ; n < most; n++ {
 		select {
 		case <-tokens:
-			n++
 		default:
 			return n
 		}
 	}
+	return n
 }
 
 // reserve takes a free worker for work that is about to be written down, if there
@@ -115,15 +118,17 @@ func (c *Core) hand(reserved bool, t *task, err error) {
 	}
 }
 
-// rest waits until there may be work to claim.
-func (c *Core) rest(ctx context.Context, woken <-chan struct{}) {
-	pause := pollInterval
-	if at, waits, err := c.db.NextDue(ctx); err == nil && waits {
-		pause = min(pause, max(at.Sub(c.db.Now()), 0))
+// untilDue is how long there will be nothing to claim unless somebody writes work down.
+func (c *Core) untilDue(ctx context.Context) time.Duration {
+	at, waits, err := c.db.NextDue(ctx)
+	if err != nil || !waits {
+		return pollInterval
 	}
-	if pause == 0 {
-		return
-	}
+	return min(pollInterval, max(at.Sub(c.db.Now()), 0))
+}
+
+// rest waits so long, or until it is woken or ctx ends.
+func (c *Core) rest(ctx context.Context, woken <-chan struct{}, pause time.Duration) {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	select {
@@ -156,6 +161,7 @@ func (c *Core) carry(ctx context.Context, t *task) {
 		t.work.Begun = true
 		if err != nil {
 			c.log.Warn("stage failed", slog.String("stage", string(stage)), slog.Int64("work", int64(t.work.ID)), slog.Any("error", err))
+			err = nil // it has been told
 		}
 		rests := t.work.Done || t.work.Failure != "" || t.work.NotBefore.After(c.db.Now())
 		if !rests && (t.ca.isLocal() || !seenOutside[t.work.Stage]) {

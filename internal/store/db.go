@@ -151,11 +151,9 @@ type Tx struct {
 
 // Read runs fn on a consistent snapshot.
 func (db *DB) Read(ctx context.Context, fn func(*Tx) error) error {
-	var c *conn
-	select {
-	case c = <-db.readers:
-	case <-ctx.Done():
-		return ctx.Err()
+	c, err := db.borrow(ctx)
+	if err != nil {
+		return err
 	}
 	defer func() { db.readers <- c }()
 	if err := c.begin(db.dialect.beginRead); err != nil {
@@ -170,18 +168,26 @@ func (db *DB) Read(ctx context.Context, fn func(*Tx) error) error {
 	return fn(&Tx{Now: db.Now(), db: db, c: c})
 }
 
+// borrow waits for a connection to read with; it is put back into db.readers.
+func (db *DB) borrow(ctx context.Context) (*conn, error) {
+	select {
+	case c := <-db.readers:
+		return c, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
 // Glance runs fn without a transaction: each of its statements sees what is
 // committed at that moment. It is for reads of one thing, which need no snapshot.
 func (db *DB) Glance(ctx context.Context, fn func(*Tx) error) error {
-	var c *conn
-	select {
-	case c = <-db.readers:
-	case <-ctx.Done():
-		return ctx.Err()
+	c, err := db.borrow(ctx)
+	if err != nil {
+		return err
 	}
 	defer func() { db.readers <- c }()
 	c.lost = nil
-	err := fn(&Tx{Now: db.Now(), db: db, c: c, glances: true})
+	err = fn(&Tx{Now: db.Now(), db: db, c: c, glances: true})
 	if c.lost != nil && db.dialect.broken(c.lost) {
 		c.drop()
 	}

@@ -255,47 +255,35 @@ func TestWritesAreSeenAtOnce(t *testing.T) {
 	})
 }
 
-// A write that comes while a writer is at an older transaction is not done in it:
-// it would not see what was committed in between.
+// A write that comes while the writer is at an older transaction is not done in
+// it: it would not see what another node had committed in between.
 func TestLatecomersSeeTheLatest(t *testing.T) {
-	onEach(t, func(t *testing.T, n node) {
-		if n.Writers() == 1 {
-			return // whatever was committed, this writer has done it
-		}
-		var all sync.WaitGroup
-		occupy := func() (release chan struct{}) {
-			began, release := make(chan struct{}, 100), make(chan struct{})
-			all.Go(func() {
-				n.Write(context.Background(), store.Entry{Action: "occupy"}, func(tx *store.Tx) error {
-					_, err := tx.Versions("x") // from here on the transaction is of the past
-					began <- struct{}{}
-					<-release
-					return err
-				})
-			})
-			receive(t, "a writer to be occupied", began)
-			return release
-		}
-		releases := []chan struct{}{occupy()}
-		n.add(clm.Folder, `\new`)
-		for range n.Writers() - 1 {
-			releases = append(releases, occupy())
-		}
-		all.Go(func() {
-			if err := n.Write(context.Background(), store.Entry{Action: "late"}, func(tx *store.Tx) error {
-				_, err := tx.Path(`\new`)
-				return err
-			}); err != nil {
-				t.Errorf("a late write does not see what was committed before it came: %v", err)
-			}
+	t.Parallel()
+	d := coretest.Postgres(t)
+	here, there := open(t, d), open(t, d)
+	var all sync.WaitGroup
+	began, goOn := make(chan struct{}, 100), make(chan struct{})
+	all.Go(func() {
+		here.Write(context.Background(), store.Entry{Action: "occupy"}, func(tx *store.Tx) error {
+			_, err := tx.Versions("x") // from here on the transaction is of the past
+			began <- struct{}{}
+			<-goOn
+			return err
 		})
-		until(t, "the write is queued", func() bool { return n.Waiting() == 1 })
-		for _, release := range releases {
-			close(release)
-			until(t, "the write is taken", func() bool { return n.Waiting() == 0 })
-		}
-		all.Wait()
 	})
+	receive(t, "the writer to be occupied", began)
+	there.add(clm.Folder, `\new`)
+	all.Go(func() {
+		if err := here.Write(context.Background(), store.Entry{Action: "late"}, func(tx *store.Tx) error {
+			_, err := tx.Path(`\new`)
+			return err
+		}); err != nil {
+			t.Errorf("a late write does not see what was committed before it came: %v", err)
+		}
+	})
+	until(t, "the write is queued", func() bool { return here.Waiting() == 1 })
+	close(goOn)
+	all.Wait()
 }
 
 // A client that has gone before its turn has written nothing.

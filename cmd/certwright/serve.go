@@ -36,7 +36,7 @@ const (
 
 // gcPercent trades memory for speed where GOGC does not say otherwise: what lives
 // is small, and what a renewal leaves behind is much.
-const gcPercent = 200
+const gcPercent = 400
 
 // serve is what the command serve is told.
 type serve struct {

@@ -102,6 +102,9 @@ func (p Path) value(class Class, a Attr, own []string) Setting {
 // rule finds what the folder says about the attribute for objects of the class.
 // Of several entries that match, that of the most derived class counts.
 func (o *Object) rule(class Class, a Attr) (Rule, bool) {
+	if len(o.Policy) == 0 {
+		return Rule{}, false
+	}
 	for c := class; c != ""; c = superclass[c] {
 		if rule, found := o.Policy[PolicyKey{c, a}]; found && len(rule.Values) > 0 {
 			return rule, true

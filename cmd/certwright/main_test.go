@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"crypto/tls"
-	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -90,6 +89,6 @@ func TestNothingIsLeftBehindWhenThePortIsTaken(t *testing.T) {
 		t.Error("the data directory was made")
 	}
 	if out.Len() > 0 {
-		t.Error(fmt.Sprintf("printed %q", out.String()))
+		t.Errorf("printed %q", out.String())
 	}
 }

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"net/http"
 	"time"
 
@@ -55,8 +53,4 @@ func (q queue) Collect(ch chan<- prometheus.Metric) {
 	}
 	ch <- prometheus.MustNewConstMetric(openWork, prometheus.GaugeValue, float64(waiting), "waiting")
 	ch <- prometheus.MustNewConstMetric(openWork, prometheus.GaugeValue, float64(stopped), "stopped")
-}
-
-func leafOf(c *tls.Certificate) (*x509.Certificate, error) {
-	return x509.ParseCertificate(c.Certificate[0])
 }

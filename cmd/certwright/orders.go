@@ -96,6 +96,7 @@ func (s *serve) takeOrders(ctx context.Context, sys *system, work *sync.WaitGrou
 // obey carries one order out.
 func obey(ctx context.Context, sys *system, c net.Conn) {
 	defer c.Close()
+	defer context.AfterFunc(ctx, func() { c.Close() })()
 	answers := json.NewEncoder(c)
 	var o order
 	if err := json.NewDecoder(c).Decode(&o); err != nil {
@@ -107,6 +108,7 @@ func obey(ctx context.Context, sys *system, c net.Conn) {
 		for text := bufio.NewScanner(lines); text.Scan(); {
 			answers.Encode(reply{Line: text.Text()}) // an error means that nobody listens any more
 		}
+		io.Copy(io.Discard, lines) // a line too long to be told
 	})
 	err := o.carryOut(ctx, sys, out)
 	out.Close()

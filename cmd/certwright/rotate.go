@@ -43,14 +43,25 @@ func newRotateKey() *cobra.Command {
 }
 
 func rotate(ctx context.Context, s *system, drop bool, out io.Writer) error {
+	if drop && s.db.IsShared() {
+		return usageError{errors.New("--drop-old is not for PostgreSQL: another node may still seal with the old key")}
+	}
 	if err := s.box.Rotate(); err != nil {
 		return err
 	}
-	n, err := s.Reseal(ctx, operator())
-	if err != nil {
-		return err
+	sealed := 0
+	for {
+		// Work that was under way may bring secrets sealed with the old key, until
+		// a pass finds none.
+		n, err := s.Reseal(ctx, operator())
+		if err != nil {
+			return err
+		}
+		if sealed += n; n == 0 {
+			break
+		}
 	}
-	fmt.Fprintf(out, "%d secrets are sealed with the new key\n", n)
+	fmt.Fprintf(out, "%d secrets are sealed with the new key\n", sealed)
 	if !drop {
 		return nil
 	}

@@ -143,6 +143,7 @@ func (s *serve) serve(ctx context.Context, listener net.Listener, sys *system, o
 			ClientAuth:     tls.RequestClientCert, // judged where it is used: see core.LoginCertificate
 		},
 	}
+	server.RegisterOnShutdown(sys.EndWaits)
 	failed := make(chan error, 1)
 	go func() { failed <- server.ServeTLS(listener, "", "") }()
 	select {

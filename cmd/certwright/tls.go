@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -42,21 +43,37 @@ var hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-
 func isHostName(s string) bool { return len(s) <= 64 && hostName.MatchString(s) }
 
 // load takes the certificate that is there, as long as it is good and has the
-// names; otherwise it requests one and waits for it.
+// names; otherwise it requests one and waits for it. When that fails, what is
+// there serves on while it is valid; else another place is tried, so that one
+// whose work has stopped does not keep the server from starting.
 func (o *ownCertificate) load(ctx context.Context, names clm.Names) error {
 	o.dn = serverFolder + `\` + names.CommonName
-	if o.take(ctx) == nil && o.isFresh() && o.fits(names) {
+	has := o.take(ctx) == nil
+	if has && o.isFresh() && o.fits(names) {
 		return nil
 	}
 	if _, err := o.sys.Put(ctx, clm.System, core.Put{DN: serverFolder, Class: clm.Folder}); err != nil {
 		return err
 	}
+	err := o.request(ctx, names.CommonName, names)
+	if err == nil {
+		return nil
+	}
+	o.log.Error("own certificate", slog.Any("error", err))
+	if has && o.sys.db.Now().Before(o.current.Load().Leaf.NotAfter) {
+		return nil
+	}
+	return o.request(ctx, names.CommonName+" "+o.sys.db.Now().Format(time.RFC3339), names)
+}
+
+func (o *ownCertificate) request(ctx context.Context, name string, names clm.Names) error {
 	done, err := o.sys.Request(ctx, clm.System, core.Request{
-		Folder: serverFolder, Name: names.CommonName, Names: names, Authority: core.DefaultCA, KeyAlgorithm: clm.ECC, Reenable: true,
+		Folder: serverFolder, Name: name, Names: names, Authority: core.DefaultCA, KeyAlgorithm: clm.ECC, Reenable: true,
 	})
 	if err != nil {
 		return err
 	}
+	o.dn = string(done.DN)
 	return o.await(ctx, done.Work)
 }
 
@@ -73,15 +90,12 @@ func (o *ownCertificate) await(ctx context.Context, work clm.WorkID) error {
 
 // take takes over the certificate in use.
 func (o *ownCertificate) take(ctx context.Context) error {
-	got, err := o.sys.Retrieve(ctx, clm.System, core.Retrieve{DN: o.dn, WithKey: true})
+	got, err := o.sys.Retrieve(ctx, clm.System, core.Retrieve{DN: o.dn, WithKey: true, InUse: true})
 	if err != nil {
 		return err
 	}
-	if got.Open != nil {
-		return errors.New("it is being renewed")
-	}
 	cert := &tls.Certificate{Certificate: append([][]byte{got.Version.Cert}, got.Chain[:len(got.Chain)-1]...), PrivateKey: got.Key}
-	if cert.Leaf, err = leafOf(cert); err == nil {
+	if cert.Leaf, err = x509.ParseCertificate(got.Version.Cert); err == nil {
 		o.current.Store(cert)
 	}
 	return err

@@ -65,8 +65,9 @@ func TestLogin(t *testing.T) {
 	}
 }
 
-// Too many failures close the account to every address, and the address to every
-// account, for a pause; others are not touched.
+// Too many failures from one address for one account close it to that address
+// for a pause; others are not touched, until there are too many from everywhere
+// or for everybody.
 func TestFailedLoginsAreLimited(t *testing.T) {
 	t.Parallel()
 	r := coretest.New(t, coretest.SQLite(t), coretest.Options{Idle: true})
@@ -77,35 +78,46 @@ func TestFailedLoginsAreLimited(t *testing.T) {
 		return err
 	}
 	wrong := secret.NewString("wrong")
-	for i := range core.MaxFailures {
-		if err := login("jo", "192.0.2.1", wrong); !errors.Is(err, clm.Denied) {
-			t.Fatalf("failure %d: got %v, want Denied", i+1, err)
+	fail := func(times int, name, address func(int) string) {
+		t.Helper()
+		for i := range times {
+			if err := login(name(i), address(i), wrong); !errors.Is(err, clm.Denied) {
+				t.Fatalf("failure %d: got %v, want Denied", i+1, err)
+			}
 		}
 	}
-	for _, test := range []struct {
+	same := func(s string) func(int) string { return func(int) string { return s } }
+	type try struct {
 		name, account, address string
 		want                   error
-	}{
-		{"the account from the address", "jo", "192.0.2.1", clm.Limited},
-		{"the account from elsewhere", "JO", "192.0.2.2", clm.Limited},
-		{"the account under its longer name", "local:jo", "192.0.2.2", clm.Limited},
-		{"another account from the address", core.Admin, "192.0.2.1", clm.Limited},
-		{"another account from elsewhere", core.Admin, "192.0.2.2", nil},
-	} {
-		if err := login(test.account, test.address, r.Password); !errors.Is(err, test.want) {
-			t.Errorf("%s: got %v, want %v", test.name, err, test.want)
+	}
+	check := func(tries ...try) {
+		t.Helper()
+		for _, test := range tries {
+			if err := login(test.account, test.address, r.Password); !errors.Is(err, test.want) {
+				t.Errorf("%s: got %v, want %v", test.name, err, test.want)
+			}
 		}
 	}
+	fail(core.MaxFailures, same("jo"), same("192.0.2.1"))
+	check(
+		try{"the account from the address", "jo", "192.0.2.1", clm.Limited},
+		try{"the account under its longer name", "local:JO", "192.0.2.1", clm.Limited},
+		try{"the account from elsewhere", "jo", "192.0.2.2", nil},
+		try{"another account from the address", core.Admin, "192.0.2.1", nil},
+	)
 	r.Clock.Turn(core.FailurePause + time.Second)
-	if err := login("jo", "192.0.2.1", r.Password); err != nil {
-		t.Errorf("after a pause: got %v", err)
-	}
-	if err := login("jo", "192.0.2.1", wrong); !errors.Is(err, clm.Denied) {
-		t.Errorf("one more failure after a pause: got %v", err)
-	}
-	if err := login("jo", "192.0.2.1", r.Password); !errors.Is(err, clm.Limited) {
-		t.Errorf("and again: got %v, want Limited", err)
-	}
+	check(try{"after a pause", "jo", "192.0.2.1", nil})
+	fail(core.MaxFailures, same("jo"), same("192.0.2.1")) // success has cleared the earlier ones
+	check(try{"and again", "jo", "192.0.2.1", clm.Limited})
+
+	r.Clock.Turn(core.MaxAnyFailures * core.FailurePause)
+	numbered := func(format string) func(int) string { return func(i int) string { return fmt.Sprintf(format, i) } }
+	fail(core.MaxAnyFailures, same("jo"), numbered("198.51.100.%d"))
+	check(try{"the account after failures from everywhere", "jo", "203.0.113.1", clm.Limited})
+	fail(core.MaxAnyFailures, numbered("user %d"), numbered("2001:db8::%d"))
+	check(try{"the network after failures for everybody", core.Admin, "2001:db8::ffff", clm.Limited})
+	check(try{"another network", core.Admin, "2001:db8:0:1::1", nil})
 }
 
 // A refresh token is good once: it brings new tokens, and the old ones are dead.

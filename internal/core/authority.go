@@ -22,6 +22,7 @@ type authority struct {
 	ca.CA
 	id     clm.ObjectID
 	kind   string            // the class name that clients know it by
+	driver string            // which connector it was made by
 	values map[string]string // what it was made from
 }
 
@@ -54,7 +55,7 @@ func (c *Core) authority(tx *store.Tx, dn string) (authority, error) {
 	driver := path.Value(clm.Driver).First()
 	connector, ok := c.connectors[driver]
 	if !ok {
-		return authority{}, aboutCA(dn, clm.Permanent(fmt.Errorf("there is no connector %q", driver)))
+		return authority{}, clm.Permanent(fmt.Errorf("certificate authority %s: there is no connector %q", dn, driver))
 	}
 	values := map[string]string{}
 	for _, f := range connector.Fields {
@@ -62,11 +63,12 @@ func (c *Core) authority(tx *store.Tx, dn string) (authority, error) {
 			values[f.Name] = v
 		}
 	}
-	id := path.Last().ID
+	id, kind := path.Last().ID, path.Value(clm.AuthorityKind).First()
 	c.mu.Lock()
 	known, ok := c.authorities[string(id)]
 	c.mu.Unlock()
-	if ok && maps.Equal(known.values, values) {
+	if ok && known.driver == driver && maps.Equal(known.values, values) {
+		known.kind = kind
 		return known, nil
 	}
 	settings := ca.Settings{Values: values, Now: c.db.Now}
@@ -77,9 +79,9 @@ func (c *Core) authority(tx *store.Tx, dn string) (authority, error) {
 	}
 	made, err := connector.New(settings)
 	if err != nil {
-		return authority{}, aboutCA(dn, clm.Permanent(err))
+		return authority{}, clm.Permanent(fmt.Errorf("certificate authority %s: %w", dn, err))
 	}
-	fresh := authority{CA: made, id: id, kind: path.Value(clm.AuthorityKind).First(), values: values}
+	fresh := authority{CA: made, id: id, kind: kind, driver: driver, values: values}
 	c.mu.Lock()
 	c.authorities[string(id)] = fresh
 	c.mu.Unlock()
@@ -93,7 +95,7 @@ func aboutCA(dn string, err error) error {
 	if clm.AsError(err).Kind != clm.Internal {
 		return clm.Permanent(err)
 	}
-	return err
+	return fault(err)
 }
 
 // issuer finds an issuing CA whose key is held here and opens its key.

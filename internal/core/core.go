@@ -9,9 +9,11 @@ package core
 
 import (
 	"log/slog"
+	"runtime"
 	"sync"
 
 	"github.com/certwright/certwright/internal/ca"
+	"github.com/certwright/certwright/internal/clm"
 	"github.com/certwright/certwright/internal/secret"
 	"github.com/certwright/certwright/internal/store"
 )
@@ -40,10 +42,13 @@ type Core struct {
 	workers    int
 
 	failures failures
+	hurry    chan struct{} // closed when nobody shall wait any more
+	hashing  chan struct{} // holds a token for each password that is being checked
 	free     chan struct{} // a token for each worker of the runner that has nothing to do
 	handed   chan *task    // work that was claimed as it was written down
 
 	mu          sync.Mutex
+	held        map[clm.WorkID]int64 // works that are being carried out, with their epochs
 	issuers     map[string]*ca.Issuer
 	authorities map[string]authority
 }
@@ -55,7 +60,9 @@ func New(c Config) *Core {
 	}
 	return &Core{
 		db: c.DB, box: c.Box, connectors: c.Connectors, makeIssuer: c.MakeIssuer, log: c.Log, workers: c.Workers,
-		issuers: map[string]*ca.Issuer{}, authorities: map[string]authority{},
-		free: make(chan struct{}, c.Workers), handed: make(chan *task, c.Workers),
+		held: map[clm.WorkID]int64{}, issuers: map[string]*ca.Issuer{}, authorities: map[string]authority{},
+		hurry:   make(chan struct{}),
+		hashing: make(chan struct{}, runtime.GOMAXPROCS(0)),
+		free:    make(chan struct{}, c.Workers), handed: make(chan *task, c.Workers),
 	}
 }

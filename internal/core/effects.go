@@ -54,7 +54,7 @@ func (c *Core) createKey(_ context.Context, t *task) (clm.Outcome, error) {
 	}
 	sealed, err := c.sealKey(key, versionBind(t.version.ID))
 	if err != nil {
-		return clm.Outcome{}, err
+		return clm.Outcome{}, fault(err)
 	}
 	t.settled = key
 	return clm.Outcome{Key: sealed, Hash: pki.PublicKeyHash(key.Public())}, nil
@@ -62,7 +62,8 @@ func (c *Core) createKey(_ context.Context, t *task) (clm.Outcome, error) {
 
 func (c *Core) keyFor(t *task) (crypto.Signer, error) {
 	if t.before != nil && len(t.before.Sealed) > 0 {
-		return c.openKey(t.before.Sealed, versionBind(t.before.ID))
+		key, err := c.openKey(t.before.Sealed, versionBind(t.before.ID))
+		return key, clm.Permanent(fault(err))
 	}
 	demand := demandOf(t.path)
 	t.path[:len(t.path)-1].PolicyFor(t.path.Last().Class).Fill(&demand)
@@ -72,7 +73,12 @@ func (c *Core) keyFor(t *task) (crypto.Signer, error) {
 
 // reusesKey reports whether the key in use is to serve the next version too.
 func (t *task) reusesKey() bool {
-	return t.path.Value(clm.ReuseKeyAllowed).IsOn() && t.path.Value(clm.ReuseKeyWanted).IsOn()
+	place := t.path.Last()
+	allowed := t.path[:len(t.path)-1].ValueFor(place.Class, clm.ReuseKeyAllowed) // what a folder says counts, locked or not
+	if len(allowed.Values) == 0 {
+		allowed.Values = place.Own[clm.ReuseKeyAllowed]
+	}
+	return allowed.IsOn() && t.path.Value(clm.ReuseKeyWanted).IsOn()
 }
 
 // createCSR signs the request. Again is harmless: same key, same names.
@@ -80,7 +86,7 @@ func (c *Core) createCSR(_ context.Context, t *task) (clm.Outcome, error) {
 	if t.settled == nil {
 		key, err := c.openKey(t.version.Sealed, versionBind(t.version.ID))
 		if err != nil {
-			return clm.Outcome{}, clm.Permanent(err)
+			return clm.Outcome{}, clm.Permanent(fault(err))
 		}
 		t.settled = key
 	}
@@ -126,7 +132,9 @@ func (c *Core) activate(_ context.Context, t *task) (clm.Outcome, error) {
 	return clm.Outcome{}, nil
 }
 
-// order is the order for the version. All of it is durable or a function of what is.
+// order is the order for the version. What it takes from the tree is read when the
+// work is claimed; a CA that is asked again may so be asked for something else, and
+// must go by the key of the order.
 func (t *task) order() (ca.Order, error) {
 	end, err := endDate(t.path, t.ca.kind)
 	if err != nil {
@@ -195,9 +203,11 @@ func (c *Core) equip(ctx context.Context, t *task) error {
 		if t.work.Stage == clm.CreateKey && t.reusesKey() {
 			t.before, err = c.current(tx, t.path.Last())
 		}
-		return err
+		return fault(err)
 	})
-	t.version.Authority = t.ca.id
+	if err == nil {
+		t.version.Authority = t.ca.id
+	}
 	if !t.version.UserCSR {
 		t.names = namesOf(t.path)
 	} else if len(t.names.CommonName)+len(t.names.DNS) == 0 {
@@ -208,6 +218,14 @@ func (c *Core) equip(ctx context.Context, t *task) error {
 		t.names = csr.Names
 	}
 	return err
+}
+
+// fault marks an error as one of ours, of which clients see no more than that.
+func fault(err error) error {
+	if err == nil {
+		return nil
+	}
+	return clm.AsError(err)
 }
 
 // current is the version in use of a place; nil before the first.

@@ -12,11 +12,12 @@ import (
 // Lease is how long nobody else touches claimed work.
 const Lease = lease
 
-// MaxFailures and FailurePause are the limits of failed logins.
+// MaxFailures, MaxAnyFailures and FailurePause are the limits of failed logins.
 const (
-	MaxFailures  = maxFailures
-	FailurePause = failurePause
-	KeyLife      = keyLife
+	MaxFailures    = maxOwnFailures
+	MaxAnyFailures = maxOtherFailures
+	FailurePause   = failurePause
+	KeyLife        = keyLife
 )
 
 // Stages lists the stages that have an effect, sorted.

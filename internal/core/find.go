@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"github.com/certwright/certwright/internal/clm"
@@ -83,6 +84,9 @@ type Filter struct {
 	Offset int
 }
 
+// MaxAlternatives is how many values a field of a Filter may have.
+const MaxAlternatives = 500
+
 // Page is a part of what a filter selects, in the order of the objects' GUIDs.
 type Page struct {
 	Found []Found
@@ -101,6 +105,11 @@ func (c *Core) Find(ctx context.Context, who clm.Actor, f Filter) (page Page, er
 	query := store.Filter{
 		Thumbprints: f.Thumbprints, CommonNames: f.CommonNames, DNSNames: f.DNSNames, Serials: f.Serials, Names: f.Names,
 		ExpiresAfter: f.ExpiresAfter, ExpiresBefore: f.ExpiresBefore, Disabled: f.Disabled, Limit: f.Limit, Offset: f.Offset,
+	}
+	for _, values := range [][]string{f.Thumbprints, f.CommonNames, f.DNSNames, f.Serials, f.Names, f.Folders, f.Trees} {
+		if len(values) > MaxAlternatives {
+			return page, clm.Fail(clm.Invalid, "values", strconv.Itoa(len(values)))
+		}
 	}
 	if query.Folders, err = parseDNs(f.Folders); err != nil {
 		return page, err

@@ -59,12 +59,14 @@ func TestNewRequestWinsOverWorker(t *testing.T) {
 		f := &coretest.Faulty{}
 		r := coretest.New(t, d, coretest.Options{Connectors: f.Connectors()})
 		r.AddFaulty(nil)
-		asking, release := make(chan struct{}, 1), make(chan struct{})
+		asking, held := make(chan struct{}, 1), make(chan struct{})
+		release := sync.OnceFunc(func() { close(held) })
+		t.Cleanup(release) // a test that fails must not leave the worker waiting
 		var isAsked atomic.Bool
 		f.At(func(_ context.Context, c coretest.Call) error {
 			if c.Name == "collect" && c.After && isAsked.CompareAndSwap(false, true) {
 				asking <- struct{}{}
-				<-release
+				<-held
 			}
 			return nil
 		})
@@ -78,7 +80,7 @@ func TestNewRequestWinsOverWorker(t *testing.T) {
 		if got := await(t, r, second); got.Version.ID != second.Version {
 			t.Errorf("got version %d in use, want %d", got.Version.ID, second.Version)
 		}
-		close(release)
+		release()
 		r.Stop() // which waits for the late worker
 		r.Start(coretest.Options{Connectors: f.Connectors(), Idle: true})
 		for _, v := range versionsOf(t, r, first.ID) {

@@ -26,7 +26,8 @@ type Request struct {
 	Hold         bool                  // write it all down, but begin nothing
 
 	// Check is what the edge has to say once the object's place is known and the
-	// actor may use it; nil has nothing to say. The path ends at the folder.
+	// actor may use it; nil has nothing to say. The path ends at the place, as it
+	// is before the request.
 	Check func(clm.Path) error
 }
 
@@ -74,7 +75,7 @@ func (c *Core) Request(ctx context.Context, who clm.Actor, r Request) (done Acce
 			return err
 		}
 		tx.About(string(place.DN), "")
-		if err := r.admit(tx, folder, place, csr, csrErr); err != nil {
+		if err := r.admit(tx, who, folder, place, csr, csrErr); err != nil {
 			return clm.About(string(place.DN), err)
 		}
 		if fresh {
@@ -86,14 +87,15 @@ func (c *Core) Request(ctx context.Context, who clm.Actor, r Request) (done Acce
 			return err
 		}
 		done = Accepted{DN: place.DN, ID: place.ID}
-		if r.Hold {
+		path := append(folder[:len(folder):len(folder)], place)
+		if r.Hold || !isManaged(management(path)) {
 			return nil
 		}
 		open, err := tx.OpenWork(place.ID, clm.EnrollLane)
 		if err != nil {
 			return err
 		}
-		t, err = begin(tx, who, append(folder[:len(folder):len(folder)], place), csr, open, "request", claim)
+		t, err = begin(tx, who, path, csr, open, "request", claim)
 		done.Version, done.Work = t.version.ID, t.work.ID
 		return err
 	})
@@ -119,10 +121,10 @@ func (r Request) place(tx *store.Tx, who clm.Actor, folder clm.Path) (place *clm
 	}
 	path, err := tx.Path(dn)
 	switch {
-	case err == nil && !isCertificate(path):
-		return nil, false, clm.About(string(dn), clm.Fail(clm.Exists, "class", string(path.Last().Class)))
 	case err == nil && !path.Rights(who).Has(clm.Write):
 		return nil, false, clm.About(string(dn), clm.NotFound)
+	case err == nil && !isCertificate(path):
+		return nil, false, clm.About(string(dn), clm.Fail(clm.Exists, "class", string(path.Last().Class)))
 	case err == nil:
 		return cloned(path.Last()), false, nil
 	case clm.AsError(err).Kind == clm.NotFound:
@@ -133,9 +135,9 @@ func (r Request) place(tx *store.Tx, who clm.Actor, folder clm.Path) (place *clm
 
 // admit applies the rules, in the order in which their failures are reported, and
 // writes the request's data on the place.
-func (r Request) admit(tx *store.Tx, folder clm.Path, place *clm.Object, csr *pki.CSR, csrErr error) error {
+func (r Request) admit(tx *store.Tx, who clm.Actor, folder clm.Path, place *clm.Object, csr *pki.CSR, csrErr error) error {
 	if r.Check != nil {
-		if err := r.Check(folder); err != nil {
+		if err := r.Check(append(folder[:len(folder):len(folder)], place)); err != nil {
 			return err
 		}
 	}
@@ -167,7 +169,7 @@ func (r Request) admit(tx *store.Tx, folder clm.Path, place *clm.Object, csr *pk
 	if err := judge(tx, policy, demand, csr, place.ID); err != nil {
 		return err
 	}
-	return r.checkAuthority(tx, path, policy)
+	return r.checkAuthority(tx, who, path)
 }
 
 // canBeSaid makes sure that a certificate can hold the names.
@@ -221,18 +223,23 @@ func writeDemand(own map[clm.Attr][]string, d clm.Demand, userCSR bool) {
 	set(own, clm.UserCSR, outside)
 }
 
-// checkAuthority makes sure that there is an authority to order from, and that it
-// is the one that policy insists on.
-func (r Request) checkAuthority(tx *store.Tx, path clm.Path, policy clm.Policy) error {
+// checkAuthority makes sure that there is an authority to order from, and that one
+// the request names is seen by the actor and not against policy.
+func (r Request) checkAuthority(tx *store.Tx, who clm.Actor, path clm.Path) error {
 	dn := path.Value(clm.IssuedBy).First()
 	if dn == "" {
 		return clm.Fail(clm.Invalid, string(clm.IssuedBy), "")
 	}
-	if policy.Authority.Locked && r.Authority != "" && clm.DN(r.Authority).Key() != clm.DN(dn).Key() {
-		return clm.Fail(clm.Invalid, string(clm.IssuedBy), r.Authority)
-	}
-	if _, err := authorityPath(tx, dn); err != nil {
+	used, err := authorityPath(tx, dn)
+	if err != nil {
 		return clm.Fail(clm.Invalid, string(clm.IssuedBy), dn)
+	}
+	if r.Authority == "" {
+		return nil
+	}
+	asked, _, err := find(tx, who, r.Authority)
+	if err != nil || asked.Last().ID != used.Last().ID {
+		return clm.Fail(clm.Invalid, string(clm.IssuedBy), r.Authority)
 	}
 	return nil
 }

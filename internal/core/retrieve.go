@@ -13,6 +13,7 @@ type Retrieve struct {
 	DN       string
 	WithKey  bool // the private key too
 	KeyIfAny bool // the private key if it is held and the actor may have it, without complaint
+	InUse    bool // the version in use, even while a new one is on its way
 
 	// Check is what the edge has to say once the place is found; nil has nothing to say.
 	Check func(clm.Path) error
@@ -57,8 +58,13 @@ func (c *Core) Retrieve(ctx context.Context, who clm.Actor, r Retrieve) (got Iss
 				return clm.About(dn, err)
 			}
 		}
-		if got, err = c.inUse(tx, path); err != nil || got.Open != nil {
+		if got, err = c.inUse(tx, path); err != nil || got.Open != nil && !r.InUse {
 			return clm.About(dn, err)
+		}
+		if got.Open != nil && got.Place.Current != 0 {
+			if err := c.version(tx, &got); err != nil {
+				return err
+			}
 		}
 		if got.Place.Current == 0 {
 			return clm.About(dn, clm.NotIssued)

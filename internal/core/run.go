@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -13,17 +14,19 @@ import (
 
 // Limits of carrying work out.
 const (
-	lease         = 2 * time.Minute  // so long nobody else touches claimed work
-	effectTimeout = 90 * time.Second // an effect ends well before the lease does
-	pollInterval  = 2 * time.Second  // the longest that due work lies unseen if nobody wakes the runner
-	maxClaim      = 32               // works claimed at once; the other workers stay free for what is claimed as it is written
+	lease         = 2 * time.Minute       // so long after its last sign of life nobody touches a worker's work
+	effectTimeout = 90 * time.Second      // an effect that waits for others gives up then
+	pollInterval  = 2 * time.Second       // the longest that due work lies unseen if nobody wakes the runner
+	busyPause     = 20 * time.Millisecond // before looking again at due work that another node is about to claim
+	maxClaim      = 32                    // works claimed at once; the other workers stay free for what is claimed as it is written
 )
 
 // Run claims work and carries it out until ctx ends; then it gives back what it
-// holds and returns. Any number of nodes may run on one database.
+// holds and returns. Any number of nodes may run on one database. A Core runs once.
 //
-// Between claim and save the process may die; then the lease runs out and the
-// same stage is done again with the same key.
+// Between claim and save the process may die; then the lease runs out and somebody
+// goes on from the last save: what was made since is made again, and nobody
+// outside has seen it.
 func (c *Core) Run(ctx context.Context) {
 	woken := c.db.Woken()
 	var workers sync.WaitGroup
@@ -35,6 +38,8 @@ func (c *Core) Run(ctx context.Context) {
 			workers.Go(func() { c.carry(ctx, t) })
 		}
 	}()
+	beat := c.keepLeases()
+	defer beat()
 	for ctx.Err() == nil {
 		switch more, err := c.claim(ctx, &workers); {
 		case err != nil && ctx.Err() == nil:
@@ -50,6 +55,46 @@ func (c *Core) Run(ctx context.Context) {
 	}
 	close(c.handed)
 	workers.Wait()
+}
+
+// keepLeases prolongs the leases of what is being carried out, however long that
+// takes: a lease says that its holder lives. The function that it returns ends that.
+func (c *Core) keepLeases() (end func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var beating sync.WaitGroup
+	beating.Go(func() {
+		ticker := time.NewTicker(lease / 4)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+			}
+			c.mu.Lock()
+			held := maps.Clone(c.held)
+			c.mu.Unlock()
+			if err := c.db.Prolong(ctx, held, lease); err != nil && ctx.Err() == nil {
+				c.log.Error("prolong leases", slog.Any("error", err))
+			}
+		}
+	})
+	return func() {
+		cancel()
+		beating.Wait()
+	}
+}
+
+func (c *Core) hold(w clm.Work) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.held[w.ID] = w.Epoch
+}
+
+func (c *Core) letGo(w clm.Work) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.held, w.ID)
 }
 
 // claim claims as much as there are free workers for, up to maxClaim, and sets
@@ -124,7 +169,7 @@ func (c *Core) untilDue(ctx context.Context) time.Duration {
 	if err != nil || !waits {
 		return pollInterval
 	}
-	return min(pollInterval, max(at.Sub(c.db.Now()), 0))
+	return min(pollInterval, max(at.Sub(c.db.Now()), busyPause))
 }
 
 // rest waits so long, or until it is woken or ctx ends.
@@ -141,7 +186,11 @@ func (c *Core) rest(ctx context.Context, woken <-chan struct{}, pause time.Durat
 // carry takes a work through its stages until it ends, stops or has to wait, and
 // frees the worker.
 func (c *Core) carry(ctx context.Context, t *task) {
-	defer func() { c.free <- struct{}{} }()
+	c.hold(t.work)
+	defer func() {
+		c.letGo(t.work)
+		c.free <- struct{}{}
+	}()
 	err := c.equip(ctx, t)
 	for saved := t.work; ; {
 		if ctx.Err() != nil {
@@ -157,13 +206,13 @@ func (c *Core) carry(ctx context.Context, t *task) {
 			continue
 		}
 		t.learn(out)
-		t.work = clm.Advance(t.work, out, err, c.db.Now())
+		t.work = clm.Advance(t.work, out, shown(err), c.db.Now())
 		t.work.Begun = true
+		rests := err != nil || !out.Later.IsZero() || t.work.Done
 		if err != nil {
 			c.log.Warn("stage failed", slog.String("stage", string(stage)), slog.Int64("work", int64(t.work.ID)), slog.Any("error", err))
 			err = nil // it has been told
 		}
-		rests := t.work.Done || t.work.Failure != "" || t.work.NotBefore.After(c.db.Now())
 		if !rests && (t.ca.isLocal() || !seenOutside[t.work.Stage]) {
 			continue
 		}
@@ -177,6 +226,15 @@ func (c *Core) carry(ctx context.Context, t *task) {
 			return
 		}
 	}
+}
+
+// shown is what may be seen of the error of a stage: what the CA said, or what is
+// wrong with the request. A fault of ours is for the log.
+func shown(err error) error {
+	if e, ok := errors.AsType[*clm.Error](err); ok && e.Kind == clm.Internal {
+		return clm.Internal
+	}
+	return err
 }
 
 // do does the effect of the stage at which the task stands.

@@ -16,10 +16,11 @@ const resealBatch = 200
 // and while the server works.
 func (c *Core) Reseal(ctx context.Context, who clm.Actor) (done int, err error) {
 	for after := clm.VersionID(0); ; {
-		batch := 0
+		var batch int
+		var next clm.VersionID
 		err := c.db.Write(ctx, store.Entry{Actor: who, Action: "reseal", Subject: "versions"}, func(tx *store.Tx) (err error) {
 			batch = 0
-			after, err = tx.ResealVersions(after, resealBatch, func(id clm.VersionID, sealed []byte) ([]byte, error) {
+			next, err = tx.ResealVersions(after, resealBatch, func(id clm.VersionID, sealed []byte) ([]byte, error) {
 				fresh, err := c.reseal(sealed, versionBind(id))
 				if fresh != nil {
 					batch++
@@ -31,7 +32,7 @@ func (c *Core) Reseal(ctx context.Context, who clm.Actor) (done int, err error) 
 		if err != nil {
 			return done, err
 		}
-		if done += batch; after == 0 {
+		if done, after = done+batch, next; after == 0 {
 			break
 		}
 	}

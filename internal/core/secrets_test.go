@@ -164,11 +164,13 @@ func TestLateSaveKeepsTheNewSeal(t *testing.T) {
 		f := &coretest.Faulty{}
 		r := coretest.New(t, d, coretest.Options{Connectors: f.Connectors()})
 		r.AddFaulty(nil)
-		asking, release := make(chan struct{}, 1), make(chan struct{})
+		asking, held := make(chan struct{}, 1), make(chan struct{})
+		release := sync.OnceFunc(func() { close(held) })
+		t.Cleanup(release) // a test that fails must not leave the worker waiting
 		f.At(func(_ context.Context, c coretest.Call) error {
 			if c.Name == "collect" && c.After {
 				asking <- struct{}{}
-				<-release
+				<-held
 			}
 			return nil
 		})
@@ -178,7 +180,7 @@ func TestLateSaveKeepsTheNewSeal(t *testing.T) {
 		for _, step := range []func() error{r.Box.Rotate, func() error { _, err := r.Reseal(context.Background(), r.Admin); return err }, r.Box.DropOld} {
 			err = errors.Join(err, step())
 		}
-		close(release)
+		release()
 		if err != nil {
 			t.Fatal(err)
 		}

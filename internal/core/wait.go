@@ -9,10 +9,12 @@ import (
 	"github.com/certwright/certwright/internal/store"
 )
 
-// waitPoll is how often waiting calls look into the database by themselves: they
-// are told of what happens on this node, and nearly always of what happens on
-// others.
-const waitPoll = 200 * time.Millisecond
+// How often waiting calls look into the database by themselves: they are told of
+// what happens on this node, and nearly always of what happens on others.
+const (
+	waitPoll = 200 * time.Millisecond
+	lonePoll = 5 * time.Second // where there are no others
+)
 
 // Wait waits until the work has finished, has stopped or stands before a gate,
 // or until most has passed, and says how it stands then.
@@ -21,7 +23,11 @@ func (c *Core) Wait(ctx context.Context, id clm.WorkID, most time.Duration) (Ope
 	defer end()
 	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
-	look := time.NewTicker(waitPoll)
+	poll := waitPoll
+	if !c.db.IsShared() {
+		poll = lonePoll
+	}
+	look := time.NewTicker(poll)
 	defer look.Stop()
 	for {
 		select {
@@ -32,6 +38,8 @@ func (c *Core) Wait(ctx context.Context, id clm.WorkID, most time.Duration) (Ope
 		case <-look.C:
 		case <-ctx.Done():
 			return c.standing(id)
+		case <-c.hurry:
+			return c.standing(id)
 		}
 		open, err := c.standing(id)
 		if err != nil || open.State != clm.Queued && open.State != clm.Processing {
@@ -39,6 +47,10 @@ func (c *Core) Wait(ctx context.Context, id clm.WorkID, most time.Duration) (Ope
 		}
 	}
 }
+
+// EndWaits lets every call that waits, now or later, answer at once with how the
+// work stands. It is for a server that is about to stop, and may be called once.
+func (c *Core) EndWaits() { close(c.hurry) }
 
 func (c *Core) standing(id clm.WorkID) (open Open, err error) {
 	err = c.db.Read(context.Background(), func(tx *store.Tx) error {

@@ -182,6 +182,12 @@ func scanSession(r row) (s Session, err error) {
 	return s, err
 }
 
+// ProlongSession lets a session that has not ended live on until then.
+func (tx *Tx) ProlongSession(id string, until time.Time) error {
+	_, err := tx.c.exec("UPDATE sessions SET access_until = $1, until = $1 WHERE id = $2 AND ended = FALSE", micros(until), id)
+	return err
+}
+
 // EndSession ends a session and kills its tokens.
 func (tx *Tx) EndSession(id string) error {
 	_, err := tx.c.exec("UPDATE sessions SET ended = TRUE, refresh_hash = NULL WHERE id = $1", id)

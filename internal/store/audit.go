@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/certwright/certwright/internal/clm"
@@ -30,9 +31,21 @@ func (tx *Tx) audit(outcome string) error {
 		return nil
 	}
 	e := tx.entry
+	name, subject, detail := short(e.Actor.Name), short(e.Subject), short(e.Detail)
 	_, err := tx.c.exec("INSERT INTO audit (id, at, actor, action, subject, outcome, detail) VALUES ($1, $2, $3, $4, $5, $6, $7)",
-		tx.db.ids.next(tx.Now), micros(tx.Now), e.Actor.Name, e.Action, e.Subject, outcome, e.Detail)
+		tx.db.ids.next(tx.Now), micros(tx.Now), name, e.Action, subject, outcome, detail)
 	return err
+}
+
+// maxAuditText is how many bytes of each text an entry keeps: some of them come
+// from people who have not logged in.
+const maxAuditText = 1024
+
+func short(text string) string {
+	if len(text) <= maxAuditText {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxAuditText], "") + "…"
 }
 
 // Audit lists the entries after the one named, oldest first, at most so many.

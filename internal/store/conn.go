@@ -34,11 +34,25 @@ func (c *conn) prepare(query string) (*sql.Stmt, error) {
 		}
 		c.conn = fresh
 	}
+	if len(c.stmts) >= maxStatements {
+		c.forget()
+	}
 	stmt, err := c.conn.PrepareContext(background, query)
 	if err == nil {
 		c.stmts[query] = stmt
 	}
 	return stmt, err
+}
+
+// maxStatements is how many prepared statements a connection keeps. There are a
+// hundred or so; only searches, whose text depends on what is searched for, make more.
+const maxStatements = 300
+
+func (c *conn) forget() {
+	for _, stmt := range c.stmts {
+		stmt.Close()
+	}
+	clear(c.stmts)
 }
 
 func (c *conn) exec(query string, args ...any) (int64, error) {
@@ -77,10 +91,7 @@ func (c *conn) rollback() {
 
 // drop gives the connection up; the next use opens a fresh one.
 func (c *conn) drop() {
-	for _, stmt := range c.stmts {
-		stmt.Close()
-	}
-	clear(c.stmts)
+	c.forget()
 	if c.conn != nil {
 		c.conn.Close()
 		c.conn = nil

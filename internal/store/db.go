@@ -19,6 +19,9 @@ import (
 // ErrStale says that a work has moved on since it was claimed: the fence held.
 var ErrStale = errors.New("work has moved on")
 
+// ErrClosed says that the database has been closed.
+var ErrClosed = errors.New("the database is closed")
+
 // ErrDuplicate says that a unique index refused a row.
 var ErrDuplicate = errors.New("there is one already")
 
@@ -32,8 +35,9 @@ type DB struct {
 
 	jobs    chan *job
 	readers chan *conn
-	writing sync.WaitGroup
 	closing sync.Once
+	closed  chan struct{} // nothing more may be asked
+	gone    chan struct{} // the writer has ended
 
 	ids      ids
 	tree     treeCache
@@ -70,7 +74,7 @@ func Open(ctx context.Context, address string, o Options) (*DB, error) {
 	}
 	db := &DB{
 		dialect: d, clock: o.Clock, write: write, read: read, hold: hold,
-		jobs: make(chan *job, 1024), readers: make(chan *conn, readers),
+		jobs: make(chan *job, 1024), closed: make(chan struct{}), gone: make(chan struct{}), readers: make(chan *conn, readers),
 	}
 	if db.clock == nil {
 		db.clock = time.Now
@@ -82,7 +86,10 @@ func Open(ctx context.Context, address string, o Options) (*DB, error) {
 	for range readers {
 		db.readers <- newConn(d, read)
 	}
-	db.writing.Go(func() { db.writeJobs(newConn(d, write)) })
+	go func() {
+		db.writeJobs(newConn(d, write))
+		close(db.gone)
+	}()
 	db.listen(address)
 	if db.IsShared() {
 		return db, nil
@@ -97,13 +104,13 @@ func Open(ctx context.Context, address string, o Options) (*DB, error) {
 // IsShared reports whether other nodes may work on the same database.
 func (db *DB) IsShared() bool { return db.dialect.name == postgresDialect.name }
 
-// Close ends what is under way and gives the database up. Nothing may be asked
-// of it afterwards.
+// Close ends what is under way and gives the database up. Whatever is asked of it
+// afterwards fails with ErrClosed.
 func (db *DB) Close() error {
 	db.closing.Do(func() {
 		db.hub.close()
-		close(db.jobs)
-		db.writing.Wait()
+		close(db.closed)
+		<-db.gone
 		for range readers {
 			(<-db.readers).drop()
 		}
@@ -175,6 +182,8 @@ func (db *DB) borrow(ctx context.Context) (*conn, error) {
 		return c, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
+	case <-db.closed:
+		return nil, ErrClosed
 	}
 }
 
@@ -186,9 +195,11 @@ func (db *DB) Glance(ctx context.Context, fn func(*Tx) error) error {
 		return err
 	}
 	defer func() { db.readers <- c }()
-	c.lost = nil
-	err = fn(&Tx{Now: db.Now(), db: db, c: c, glances: true})
-	if c.lost != nil && db.dialect.broken(c.lost) {
+	for range 2 { // the connection may have gone while it lay idle
+		c.lost = nil
+		if err = fn(&Tx{Now: db.Now(), db: db, c: c, glances: true}); c.lost == nil || !db.dialect.broken(c.lost) {
+			return err
+		}
 		c.drop()
 	}
 	return err

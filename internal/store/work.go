@@ -141,6 +141,20 @@ func (db *DB) freeHeld(ctx context.Context) error {
 	})
 }
 
+// Prolong lets the works, named with the epochs at which they are held, be held
+// until the lease has passed from now. What is held no longer is left alone.
+func (db *DB) Prolong(ctx context.Context, held map[clm.WorkID]int64, lease time.Duration) error {
+	return db.submit(ctx, nil, func(tx *Tx) error {
+		for id, epoch := range held {
+			if _, err := tx.c.exec("UPDATE work SET due = $1 WHERE id = $2 AND epoch = $3 AND held = TRUE AND done = FALSE",
+				micros(tx.Now.Add(lease)), int64(id), epoch); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // Release gives claimed work back at once, for others to go on with.
 func (db *DB) Release(ctx context.Context, w clm.Work) error {
 	return db.submit(ctx, nil, func(tx *Tx) error {

@@ -117,6 +117,25 @@ func TestLease(t *testing.T) {
 	})
 }
 
+// A lease that is prolonged holds on; one of an earlier epoch is not prolonged.
+func TestProlong(t *testing.T) {
+	onEach(t, func(t *testing.T, n node) {
+		n.enroll("a", n.Now())
+		n.enroll("b", n.Now())
+		held := map[clm.WorkID]int64{}
+		works := n.claim(10)
+		held[works[0].ID], held[works[1].ID] = works[0].Epoch, works[1].Epoch-1
+		n.turn(lease - time.Minute)
+		if err := n.Prolong(context.Background(), held, lease); err != nil {
+			t.Fatal(err)
+		}
+		n.turn(time.Minute + time.Second)
+		if again := n.claim(10); len(again) != 1 || again[0].ID != works[1].ID {
+			t.Errorf("got %+v, want only the work whose lease was not prolonged", again)
+		}
+	})
+}
+
 // A worker that holds on goes on: nobody else gets the work, and it may save again.
 func TestHoldWork(t *testing.T) {
 	onEach(t, func(t *testing.T, n node) {

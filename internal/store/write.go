@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/certwright/certwright/internal/clm"
@@ -25,7 +26,6 @@ type Entry struct {
 
 // job is one write waiting for its turn.
 type job struct {
-	ctx   context.Context
 	entry *Entry // nil: no entry, for the queue's own bookkeeping
 	fn    func(*Tx) error
 	err   error
@@ -45,20 +45,33 @@ func (db *DB) Write(ctx context.Context, e Entry, fn func(*Tx) error) error {
 }
 
 func (db *DB) submit(ctx context.Context, e *Entry, fn func(*Tx) error) error {
-	j := &job{ctx: ctx, entry: e, fn: fn, done: make(chan struct{})}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	db.jobs <- j
-	<-j.done
-	return j.err
+	j := &job{entry: e, fn: fn, done: make(chan struct{})}
+	select {
+	case db.jobs <- j:
+	case <-db.closed:
+		return ErrClosed
+	}
+	select {
+	case <-j.done:
+		return j.err
+	case <-db.gone:
+	}
+	select {
+	case <-j.done: // it was the last to be done
+		return j.err
+	default:
+		return ErrClosed
+	}
 }
 
 // writeJobs is one writer: it takes what is there, commits it at once, and while
 // the disk works the next batch gathers.
 func (db *DB) writeJobs(c *conn) {
 	defer c.drop()
-	for first := range db.jobs {
+	for first := db.nextJob(); first != nil; first = db.nextJob() {
 		batch, err := db.commit(c, db.gather([]*job{first}, maxBatch), maxBatch)
 		if err != nil {
 			// The batch as a whole has failed; each by itself may still succeed.
@@ -70,6 +83,22 @@ func (db *DB) writeJobs(c *conn) {
 			db.announce(j)
 			close(j.done)
 		}
+	}
+}
+
+// nextJob waits for a job. Once the database is being closed it takes what is
+// there, and then there is none.
+func (db *DB) nextJob() *job {
+	select {
+	case j := <-db.jobs:
+		return j
+	case <-db.closed:
+	}
+	select {
+	case j := <-db.jobs:
+		return j
+	default:
+		return nil
 	}
 }
 
@@ -111,16 +140,23 @@ func (db *DB) commit(c *conn, batch []*job, most int) ([]*job, error) {
 func (db *DB) gather(batch []*job, most int) []*job {
 	for len(batch) < most {
 		select {
-		case j, ok := <-db.jobs:
-			if !ok {
-				return batch
-			}
+		case j := <-db.jobs:
 			batch = append(batch, j)
 		default:
 			return batch
 		}
 	}
 	return batch
+}
+
+// guarded turns a panic, which would take the one writer with it, into an error.
+func guarded(fn func(*Tx) error, tx *Tx) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic in a write: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return fn(tx)
 }
 
 // run runs one job inside the transaction of its batch. A job's own failure is
@@ -134,7 +170,7 @@ func (db *DB) run(c *conn, j *job) error {
 		entry := *j.entry
 		tx.entry = &entry
 	}
-	j.tx, j.err = tx, j.fn(tx)
+	j.tx, j.err = tx, guarded(j.fn, tx)
 	outcome := "ok"
 	if j.err != nil {
 		if c.lost != nil {

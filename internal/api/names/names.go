@@ -14,8 +14,8 @@ import (
 	"github.com/certwright/certwright/internal/clm"
 )
 
-// prefix marks the names that only the vendor knows.
-const prefix = "tpp:"
+// Unknown marks the names that only the vendor knows.
+const Unknown = "tpp:"
 
 // A pair is a name of the vendor's and ours for the same thing.
 type pair[T ~string] struct {
@@ -140,7 +140,7 @@ func Attr(vendor string) clm.Attr {
 	if name, ok := strings.CutPrefix(vendor, ownPrefix); ok && isOwn(name) {
 		return clm.Attr(name)
 	}
-	return clm.Attr(prefix + vendor)
+	return clm.Attr(Unknown + vendor)
 }
 
 // AttrName is the vendor's name of our attribute, and the name that it came with
@@ -155,7 +155,7 @@ func AttrName(a clm.Attr) string {
 	if isOwn(string(a)) {
 		return ownPrefix + string(a)
 	}
-	return strings.TrimPrefix(string(a), prefix)
+	return strings.TrimPrefix(string(a), Unknown)
 }
 
 // isOwn reports whether a name is spelled as ours are: in lower-case words with
@@ -173,7 +173,7 @@ func Class(vendor string) (class clm.Class, kind string) {
 	if k, ok := kindByVendor[fold(vendor)]; ok {
 		return clm.Authority, k
 	}
-	return clm.Class(prefix + vendor), ""
+	return clm.Class(Unknown + vendor), ""
 }
 
 // ClassName is the vendor's name of our class, and the name that it came with if
@@ -182,7 +182,7 @@ func ClassName(c clm.Class) string {
 	if name, ok := classByOurs[c]; ok {
 		return name
 	}
-	return strings.TrimPrefix(string(c), prefix)
+	return strings.TrimPrefix(string(c), Unknown)
 }
 
 // TypeName is the vendor's name of an object's class: that of its class, and of

@@ -181,8 +181,8 @@ func (a *api) await(c *call, o *output, acc core.Accepted, most time.Duration, r
 	if err != nil {
 		return file{}, progress{}, false, err
 	}
-	if isOpen(issued.Open) { // somebody has asked for another one in between
-		return file{}, progressOf(issued.Open), false, nil
+	if isOpen(issued.Open) || issued.Version.ID != acc.Version { // somebody has asked for another one in between
+		return file{}, progress{}, false, nil
 	}
 	f, err = o.encode(issued)
 	return f, progress{}, err == nil, err

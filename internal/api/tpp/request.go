@@ -226,8 +226,13 @@ func (in *enrolment) writeKey(want *core.Request) error {
 func (in *enrolment) own() (map[clm.Attr][]string, error) {
 	own := map[clm.Attr][]string{clm.CreatedBy: {createdBy}}
 	for _, extra := range in.CASpecificAttributes {
-		if name := extra.Name.Trimmed(); name != "" {
-			own[names.Attr(name)] = []string{extra.Value.Value}
+		attr := names.Attr(extra.Name.Trimmed())
+		switch {
+		case extra.Name.Trimmed() == "":
+		case !isCAAttribute(attr):
+			return own, clm.Fail(clm.Invalid, "ca-attribute", extra.Name.Trimmed())
+		default:
+			own[attr] = []string{extra.Value.Value}
 		}
 	}
 	for attr, member := range map[clm.Attr]lenient.String{clm.CreatedBy: in.CreatedBy, clm.Origin: in.Origin} {
@@ -253,6 +258,14 @@ func (in *enrolment) own() (map[clm.Attr][]string, error) {
 		own[clm.ManagementType] = []string{known}
 	}
 	return own, nil
+}
+
+// isCAAttribute reports whether CASpecificAttributes may set the attribute: what
+// is about the order, and what only some CA understands. Settings have members of
+// their own, or are not the caller's to choose.
+func isCAAttribute(a clm.Attr) bool {
+	return a == clm.ValidityDays || a == clm.EndDate || a == clm.Origin ||
+		strings.HasPrefix(string(a), string(clm.EndDateFor(""))) || strings.HasPrefix(string(a), names.Unknown)
 }
 
 // id is the principal as it is kept.

@@ -88,6 +88,7 @@ var requesting = operation{
 		{clm.Invalid, "key"}:           {text: "Invalid KeyAlgorithm, KeyBitSize or EllipticCurve. The value {value} is not supported."},
 		{clm.Invalid, "key-size"}:      {text: "Invalid KeyBitSize. The value {value} is not supported."},
 		{clm.Invalid, "pkix"}:          {text: "Invalid PkixParameterSet. The value {value} is not supported."},
+		{clm.Invalid, "ca-attribute"}:  {text: "Invalid CASpecificAttributes. The value {value} is not supported."},
 		{clm.Invalid, "management"}:    {text: "Invalid ManagementType. The value {value} is not supported."},
 		{clm.Invalid, "end-date"}:      {text: "Invalid Specific End Date. The value {value} is not supported."},
 		{clm.Invalid, "validity-days"}: {text: "Invalid Validity Period. The value {value} is not supported."},

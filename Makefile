@@ -24,4 +24,4 @@ demo:
 	go run ./cmd/certwright demo
 
 bench:
-	go test -run '^$$' -bench . ./bench/...
+	go test -run '^$$' -bench . -benchtime 10s -timeout 30m ./bench

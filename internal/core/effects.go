@@ -122,7 +122,7 @@ func (c *Core) activate(_ context.Context, t *task) (clm.Outcome, error) {
 	if err != nil {
 		return clm.Outcome{}, clm.Permanent(fmt.Errorf("the certificate cannot be read: %w", err))
 	}
-	facts := pki.Describe(cert)
+	facts := pki.Identify(cert)
 	if !bytes.Equal(facts.KeyHash, t.version.KeyHash) {
 		return clm.Outcome{}, clm.Permanent(errors.New("the certificate is for another key"))
 	}

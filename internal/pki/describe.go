@@ -16,17 +16,42 @@ import (
 	"github.com/certwright/certwright/internal/clm"
 )
 
+// Identity is what a certificate is known by.
+type Identity struct {
+	Names               clm.Names
+	Serial              string // whole octets, without the zero octet that DER adds as a sign
+	Thumbprint          string // SHA-1 over the certificate
+	NotBefore, NotAfter time.Time
+	KeyHash             []byte // PublicKeyHash
+}
+
+// Identify reads what the certificate is known by. Names that it does not
+// understand it leaves out.
+func Identify(cert *x509.Certificate) Identity {
+	names, _ := ReadNames(cert.RawSubject, cert.Extensions) // as far as it can be read
+	return Identity{
+		Names: names, Serial: Serial(cert), Thumbprint: Thumbprint(cert.Raw),
+		NotBefore: cert.NotBefore, NotAfter: cert.NotAfter, KeyHash: hashOf(cert.RawSubjectPublicKeyInfo),
+	}
+}
+
+// CommonName is the common name in a certificate, DER; empty where there is none.
+func CommonName(der []byte) string {
+	subject, _, ok := namesIn(der)
+	if !ok {
+		return ""
+	}
+	names, _ := ReadNames(subject, nil) // as far as it can be read
+	return names.CommonName
+}
+
 // Details are the facts of a certificate, in the forms in which certificate
 // administrators know them from Windows: names as FormatName prints them, hex in
 // upper case without separators.
 type Details struct {
+	Identity
 	Subject, Issuer       string
-	Names                 clm.Names
-	Serial                string // whole octets, without the zero octet that DER adds as a sign
-	Thumbprint            string // SHA-1 over the certificate
-	NotBefore, NotAfter   time.Time
 	Key                   KeySpec
-	KeyHash               []byte // PublicKeyHash
 	SignatureAlgorithm    string // sha256RSA; of an unknown algorithm, its OID
 	SignatureAlgorithmOID string
 	KeyUsage              string   // "KeyEncipherment, DigitalSignature"
@@ -91,18 +116,12 @@ var oidExtKeyUsage = asn1.ObjectIdentifier{2, 5, 29, 37}
 // Describe reads the facts of a certificate. What it does not understand it
 // leaves empty.
 func Describe(cert *x509.Certificate) Details {
-	names, _ := ReadNames(cert.RawSubject, cert.Extensions) // as far as it can be read
 	oid := signatureOID(cert.Raw)
 	return Details{
+		Identity:              Identify(cert),
 		Subject:               FormatName(cert.RawSubject),
 		Issuer:                FormatName(cert.RawIssuer),
-		Names:                 names,
-		Serial:                Serial(cert),
-		Thumbprint:            Thumbprint(cert.Raw),
-		NotBefore:             cert.NotBefore,
-		NotAfter:              cert.NotAfter,
 		Key:                   SpecOf(cert.PublicKey),
-		KeyHash:               hashOf(cert.RawSubjectPublicKeyInfo),
 		SignatureAlgorithm:    nameOr(signatureNames, oid),
 		SignatureAlgorithmOID: oid,
 		KeyUsage:              formatKeyUsage(cert.KeyUsage),

@@ -30,15 +30,13 @@ func TestCertificateFacts(t *testing.T) {
 			c.SubjectKeyId = []byte{1, 2, 0xff}
 		}}.make(t)
 	want := Details{
-		Subject:               `CN=www.example.com, OU=Quality Assurance, OU=Engineering, O="Venafi, Inc.", L=Zürich, S=Utah, C=US`,
-		Issuer:                `CN=Root, O="Venafi, Inc."`,
-		Names:                 fullNames,
-		Serial:                "0F00FF",
-		Thumbprint:            Thumbprint(cert.Raw),
-		NotBefore:             cert.NotBefore,
-		NotAfter:              cert.NotAfter,
+		Subject: `CN=www.example.com, OU=Quality Assurance, OU=Engineering, O="Venafi, Inc.", L=Zürich, S=Utah, C=US`,
+		Issuer:  `CN=Root, O="Venafi, Inc."`,
+		Identity: Identity{
+			Names: fullNames, Serial: "0F00FF", Thumbprint: Thumbprint(cert.Raw),
+			NotBefore: cert.NotBefore, NotAfter: cert.NotAfter, KeyHash: PublicKeyHash(key.Public()),
+		},
 		Key:                   KeySpec{Algorithm: clm.RSA, Bits: 2048},
-		KeyHash:               PublicKeyHash(key.Public()),
 		SignatureAlgorithm:    "sha256ECDSA",
 		SignatureAlgorithmOID: "1.2.840.10045.4.3.2",
 		KeyUsage:              "KeyEncipherment, DigitalSignature",

@@ -137,12 +137,10 @@ func (o *output) members(f file) map[string]any {
 // the name of its place, in characters that every file system takes.
 func fileName(i core.Issued) string {
 	name := i.Place.DN.Name()
-	if cert, err := x509.ParseCertificate(i.Version.Cert); err == nil {
-		if n := pki.Describe(cert).Names; n.CommonName != "" {
-			name = n.CommonName
-		} else if len(n.DNS) > 0 {
-			name = n.DNS[0]
-		}
+	if cn := pki.CommonName(i.Version.Cert); cn != "" {
+		name = cn
+	} else if cert, err := x509.ParseCertificate(i.Version.Cert); err == nil && len(cert.DNSNames) > 0 {
+		name = cert.DNSNames[0]
 	}
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || strings.ContainsRune(`*\/:?"<>|`, r) {

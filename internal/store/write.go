@@ -102,7 +102,8 @@ func (db *DB) nextJob() *job {
 	}
 }
 
-// alone runs one job in a transaction of its own until it does not lose a race.
+// alone runs one job in a transaction of its own until it loses no race against
+// another node.
 func (db *DB) alone(c *conn, j *job) {
 	for try := range maxRetries {
 		_, err := db.commit(c, []*job{j}, 1)

@@ -221,7 +221,7 @@ func TestWritesAreSerializable(t *testing.T) {
 }
 
 // A write that has returned is seen by whatever is asked for after, by a write as
-// well as by a read, whichever writer does it.
+// well as by a read.
 func TestWritesAreSeenAtOnce(t *testing.T) {
 	onEach(t, func(t *testing.T, n node) {
 		const writers, turns = 8, 40

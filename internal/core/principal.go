@@ -1,0 +1,114 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/certwright/certwright/internal/clm"
+	"github.com/certwright/certwright/internal/secret"
+	"github.com/certwright/certwright/internal/store"
+)
+
+// PutPrincipal says what a user or group shall be.
+type PutPrincipal struct {
+	Name     string
+	IsGroup  bool
+	Master   bool
+	Password secret.Plain // empty: it stays as it is
+	Groups   []string     // the names of the groups it is in; nil: they stay as they are
+	Plan     bool         // only say what would change
+}
+
+// PutPrincipal brings a user or group to what it shall be and says what had to
+// change for that. Only a master may. It fails with Denied, Exists (a group of
+// the user's name, or the other way round) and NotFound (of a group).
+func (c *Core) PutPrincipal(ctx context.Context, who clm.Actor, p PutPrincipal) (changes []string, err error) {
+	if !who.Master {
+		return nil, clm.About(p.Name, clm.Denied)
+	}
+	if err := clm.CheckName(p.Name); err != nil {
+		return nil, err
+	}
+	var fresh *store.Principal
+	newPassword := false
+	diff := func(tx *store.Tx) error {
+		fresh, newPassword, changes, err = p.diff(tx)
+		return err
+	}
+	if err := c.db.Read(ctx, diff); err != nil || len(changes) == 0 || p.Plan {
+		return changes, err
+	}
+	hash := ""
+	if newPassword {
+		hash = secret.HashPassword(p.Password) // it takes long: not inside a transaction
+	}
+	err = c.db.Write(ctx, store.Entry{Actor: who, Action: "put principal", Subject: p.Name}, func(tx *store.Tx) error {
+		if err := diff(tx); err != nil {
+			return err
+		}
+		tx.About(p.Name, strings.Join(changes, "; "))
+		switch {
+		case newPassword && hash == "": // somebody else has changed it just now
+			fresh.Password = secret.HashPassword(p.Password)
+		case newPassword:
+			fresh.Password = hash
+		}
+		return tx.SavePrincipal(fresh)
+	})
+	return changes, err
+}
+
+func groupsChange(names []string) string {
+	if len(names) == 0 {
+		return ": groups: none"
+	}
+	return ": groups = " + strings.Join(names, ", ")
+}
+
+// diff is the principal as it shall be, but for its password, and what that changes.
+func (p PutPrincipal) diff(tx *store.Tx) (fresh *store.Principal, newPassword bool, changes []string, err error) {
+	fresh = &store.Principal{Name: p.Name, IsGroup: p.IsGroup}
+	known, err := tx.PrincipalByName(p.Name)
+	kind := map[bool]string{true: "group ", false: "user "}[p.IsGroup] + p.Name
+	switch {
+	case errors.Is(err, clm.NotFound):
+		changes = append(changes, "create "+kind)
+	case err != nil:
+		return nil, false, nil, err
+	case known.IsGroup != p.IsGroup:
+		return nil, false, nil, clm.About(p.Name, clm.Exists)
+	default:
+		copied := *known
+		fresh = &copied
+	}
+	if fresh.Master != p.Master {
+		changes = append(changes, kind+": master = "+map[bool]string{true: "yes", false: "no"}[p.Master])
+		fresh.Master = p.Master
+	}
+	if !p.Password.IsEmpty() && (fresh.Password == "" || !secret.CheckPassword(p.Password, fresh.Password)) {
+		newPassword = true
+		changes = append(changes, kind+": password")
+	}
+	if p.Groups == nil {
+		return fresh, newPassword, changes, nil
+	}
+	var in []clm.PrincipalID
+	for _, name := range p.Groups {
+		group, err := tx.PrincipalByName(name)
+		if errors.Is(err, clm.NotFound) && p.Plan {
+			return fresh, newPassword, append(changes, kind+groupsChange(p.Groups)), nil
+		}
+		if err != nil {
+			return nil, false, nil, err
+		}
+		in = append(in, group.ID)
+	}
+	slices.Sort(in)
+	if !slices.Equal(in, slices.Sorted(slices.Values(fresh.In))) {
+		changes = append(changes, kind+groupsChange(p.Groups))
+		fresh.In = in
+	}
+	return fresh, newPassword, changes, nil
+}

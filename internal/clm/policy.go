@@ -36,7 +36,7 @@ const (
 const DefaultKeySize = 2048
 
 // Policy is what a folder says about the certificates directly in it: locked
-// values bind, others are defaults. (tpp-platform B.5.)
+// values bind, others are defaults. (Page POST Certificates/CheckPolicy.)
 type Policy struct {
 	Folder DN
 
@@ -167,7 +167,7 @@ func sizeOf(s Setting) int {
 }
 
 // Judge returns every rule of policy that the demand breaks, in the order in
-// which they are reported. (tpp-platform B.6.)
+// which they are reported. (Page POST Certificates/Renew.)
 func (p Policy) Judge(d Demand) []Breach {
 	var found []Breach
 	breach := func(broken bool, rule RuleName, value string) {

@@ -30,7 +30,7 @@ func obedient() Demand {
 	}
 }
 
-// Each rule is found broken by what breaks it and by nothing else. (tpp-platform B.6.)
+// Each rule is found broken by what breaks it and by nothing else. (Page POST Certificates/Renew.)
 func TestJudge(t *testing.T) {
 	free := Policy{}
 	for _, test := range []struct {

@@ -5,7 +5,7 @@ import "slices"
 // Rights is a set of permissions on an object.
 type Rights uint16
 
-// The permissions, as tpp-platform D.1 counts them.
+// The permissions, as the pages of the Permissions API count them.
 const (
 	View Rights = 1 << iota
 	Read

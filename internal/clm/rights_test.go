@@ -20,7 +20,7 @@ func granted(entries ...grants) (p Path) {
 }
 
 // Rights flow down the tree: a nearer entry of a principal replaces its higher
-// ones, the user's hides groups that stand higher, groups add up. (tpp-platform D.1, D.3.)
+// ones, the user's hides groups that stand higher, groups add up.
 func TestRights(t *testing.T) {
 	const me, team, staff, other = "me", "team", "staff", "other"
 	for _, test := range []struct {

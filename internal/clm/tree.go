@@ -66,7 +66,7 @@ func (p Path) Last() *Object {
 
 // Value is what holds for the last object: the highest locked rule above it, or
 // else the object's own value, or else the nearest rule. Values are taken whole
-// from one place. (tpp-platform B.3.)
+// from one place. (The vendor's pages on policy and locking.)
 func (p Path) Value(a Attr) Setting {
 	if len(p) == 0 {
 		return Setting{}

@@ -27,7 +27,7 @@ func tree(class Class, own map[Attr][]string, ved, policy, shop rules) Path {
 const shopDN = PolicyDN + `\Shop`
 
 // What holds for an object is the highest lock, or else its own value, or else
-// the nearest suggestion. (tpp-platform B.2, B.3.)
+// the nearest suggestion.
 func TestValue(t *testing.T) {
 	onAll, onServer, onBase := PolicyKey{AnyCertificate, Organization}, PolicyKey{ServerCertificate, Organization}, PolicyKey{CertificateBase, Organization}
 	own := map[Attr][]string{Organization: {"own"}}

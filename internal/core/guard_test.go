@@ -59,7 +59,7 @@ type guard struct {
 func locked(values ...string) clm.Rule { return clm.Rule{Values: values, Locked: true} }
 
 // guards are all reasons to refuse a renewal, in the order in which they are
-// asked. (tpp-certificates 5.3.)
+// asked.
 func guards(fresh, used string, reader clm.Actor) []guard {
 	give := func(csr string) func(*scene) {
 		return func(s *scene) { s.renew.CSR = csr }

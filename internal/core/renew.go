@@ -68,8 +68,8 @@ func (c *Core) Renew(ctx context.Context, who clm.Actor, r Renew) (done Accepted
 	return done, err
 }
 
-// may applies the rules in the order of tpp-certificates 5.3; the first that
-// fails answers.
+// may applies the rules in an order that is the same for all dialects; the first
+// that fails answers.
 func (r Renew) may(tx *store.Tx, path clm.Path, open *Open, csr *pki.CSR, csrErr error) error {
 	place := path.Last()
 	if r.Check != nil {

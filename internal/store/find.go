@@ -15,7 +15,6 @@ type Filter struct {
 	CommonNames   []string
 	DNSNames      []string
 	Serials       []string
-	DNs           []clm.DN  // of the certificates themselves
 	Names         []string  // of the objects
 	Folders       []clm.DN  // directly in one of them
 	Trees         []clm.DN  // anywhere below one of them
@@ -102,11 +101,6 @@ func (f Filter) query() (string, []any) {
 		// A name is the end of a DN; the index cannot help, the other conditions must.
 		key := []byte(`\` + strings.ToLower(name))
 		parts = append(parts, fmt.Sprintf("SUBSTR(o.dn_key, LENGTH(o.dn_key) - %s) = %s", arg(len(key)-1), arg(key)))
-	}
-	any(parts)
-	parts = nil
-	for _, dn := range f.DNs {
-		parts = append(parts, "o.dn_key = "+arg([]byte(dn.Key())))
 	}
 	any(parts)
 	parts = nil

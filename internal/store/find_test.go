@@ -80,7 +80,6 @@ func TestFind(t *testing.T) {
 			{"name of the object beyond ASCII", store.Filter{Names: []string{"läden"}}, []string{laden}},
 			{"end of a name", store.Filter{Names: []string{"ww"}}, nil},
 			{"a name longer than some DNs", store.Filter{Names: []string{"Shop2-Shop2-Shop2-Shop2-off"}}, nil},
-			{"DN", store.Filter{DNs: []clm.DN{`\shop\WWW`, `\Shop\nothing`}}, []string{www}},
 			{"in a folder", store.Filter{Folders: []clm.DN{`\SHOP`}}, []string{fresh, www}},
 			{"in one of two folders", store.Filter{Folders: []clm.DN{`\Shop`, `\Shop\Web`}}, []string{fresh, www2, www}},
 			{"in a folder that is not there", store.Filter{Folders: []clm.DN{`\Shop3`}}, nil},

@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -57,22 +58,47 @@ func (tx *Tx) Find(f Filter) (hits []Hit, total int, err error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	for _, i := range found {
-		hit := Hit{}
-		if hit.Object, err = one(tx, scanObject, selectObject+" WHERE o.id = $1", string(i.object)); err != nil {
+	objects, versions := map[clm.ObjectID]*clm.Object{}, map[clm.VersionID]*clm.Version{}
+	for part := range slices.Chunk(found, hitsAtOnce) {
+		var marks []string
+		var objectIDs, versionIDs []any
+		for n, i := range part {
+			marks = append(marks, fmt.Sprintf("$%d", n+1))
+			objectIDs = append(objectIDs, string(i.object))
+			if i.version != nil {
+				versionIDs = append(versionIDs, int64(*i.version))
+			}
+		}
+		some, err := all(tx, scanObject, selectObject+" WHERE o.id IN ("+strings.Join(marks, ", ")+")", objectIDs...)
+		if err != nil {
 			return nil, 0, err
 		}
+		for _, o := range some {
+			objects[o.ID] = o
+		}
+		if len(versionIDs) == 0 {
+			continue
+		}
+		current, err := all(tx, scanVersion, "SELECT "+versionColumns+" FROM versions v WHERE v.id IN ("+strings.Join(marks[:len(versionIDs)], ", ")+")", versionIDs...)
+		if err != nil {
+			return nil, 0, err
+		}
+		for _, v := range current {
+			versions[v.ID] = &v
+		}
+	}
+	for _, i := range found {
+		hit := Hit{Object: objects[i.object]}
 		if i.version != nil {
-			v, err := tx.Version(*i.version)
-			if err != nil {
-				return nil, 0, err
-			}
-			hit.Version = &v
+			hit.Version = versions[*i.version]
 		}
 		hits = append(hits, hit)
 	}
 	return hits, total, nil
 }
+
+// hitsAtOnce is how many hits are read in one statement.
+const hitsAtOnce = 200
 
 // query is the filter as SQL, from FROM on.
 func (f Filter) query() (string, []any) {

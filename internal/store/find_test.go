@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -238,5 +239,28 @@ func TestFindKnowsWhatWasDisabled(t *testing.T) {
 				return nil
 			})
 		}
+	})
+}
+
+// A page that is read in several parts is whole and in order.
+func TestLongPagesAreWhole(t *testing.T) {
+	onEach(t, func(t *testing.T, n node) {
+		const many = 2*200 + 5
+		n.add(clm.Folder, `\Bulk`)
+		for i := range many {
+			n.add(clm.ServerCertificate, clm.DN(fmt.Sprintf(`\Bulk\c%d`, i)))
+		}
+		n.look(func(tx *store.Tx) error {
+			hits, total, err := tx.Find(store.Filter{Limit: many})
+			if len(hits) != many || total != many {
+				t.Errorf("got %d hits of %d, want %d", len(hits), total, many)
+			}
+			for i, hit := range hits {
+				if hit.Object == nil || hit.Version != nil || i > 0 && hits[i-1].Object.ID >= hit.Object.ID {
+					t.Fatalf("hit %d is missing, out of order or has a version: %+v", i, hit)
+				}
+			}
+			return err
+		})
 	})
 }

@@ -5,10 +5,9 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/base64"
 	"fmt"
+	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/certwright/certwright/internal/clm"
 )
@@ -62,12 +61,9 @@ func ParseCSR(text string) (*CSR, error) {
 	if len(text) > MaxCSRSize {
 		return nil, fmt.Errorf("%w: %d bytes", ErrTooLarge, len(text))
 	}
-	der, err := base64.RawStdEncoding.DecodeString(csrBody(text))
+	der, err := csrArmor(text).decode()
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrNotBase64, err)
-	}
-	if len(der) == 0 {
-		return nil, fmt.Errorf("%w: it is empty", ErrNotBase64)
+		return nil, err
 	}
 	return ParseCSRDER(der)
 }
@@ -110,31 +106,12 @@ func kindOf(err error) error {
 	return ErrNotCSR
 }
 
-// csrBody finds the base64 in the text of a request. All blanks and line ends,
-// real or spelled out, are dropped first, so that it does not matter whether they
-// got lost or doubled on the way.
-func csrBody(text string) string {
-	text = strings.NewReplacer(`\r`, "", `\n`, "").Replace(text)
-	text = strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) || r == '\ufeff' { // a byte order mark
-			return -1
-		}
-		return r
-	}, text)
-	for _, header := range []string{"-----BEGINCERTIFICATEREQUEST-----", "-----BEGINNEWCERTIFICATEREQUEST-----"} {
-		if _, after, found := strings.Cut(text, header); found {
-			return untilFooter(after)
-		}
-	}
-	if _, other, found := strings.Cut(text, "-----BEGIN"); found {
-		_, text, _ = strings.Cut(other, "-----") // PEM of something else, which its bytes will show
-	}
-	return untilFooter(text)
-}
-
-// untilFooter is the base64 before the footer, without its padding, which some
-// senders forget.
-func untilFooter(text string) string {
-	body, _, _ := strings.Cut(text, "-----")
-	return strings.TrimRight(body, "=")
+// csrArmor finds the request in its text. If there is none, it is what there is,
+// which its bytes will show.
+func csrArmor(text string) armor {
+	all := armors(text)
+	i := slices.IndexFunc(all, func(a armor) bool {
+		return a.label == "CERTIFICATEREQUEST" || a.label == "NEWCERTIFICATEREQUEST"
+	})
+	return all[max(i, 0)]
 }

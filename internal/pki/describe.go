@@ -35,6 +35,16 @@ func Identify(cert *x509.Certificate) Identity {
 	}
 }
 
+// SubjectName is the subject of a certificate, DER, as FormatName prints it; empty
+// where it cannot be read.
+func SubjectName(der []byte) string {
+	subject, _, ok := namesIn(der)
+	if !ok {
+		return ""
+	}
+	return FormatName(subject)
+}
+
 // CommonName is the common name in a certificate, DER; empty where there is none.
 func CommonName(der []byte) string {
 	subject, _, ok := namesIn(der)
@@ -176,19 +186,25 @@ func formatKeyUsage(usage x509.KeyUsage) string {
 // crypto/x509 does not keep.
 func enhancedKeyUsage(extensions []pkix.Extension) []string {
 	var usages []string
-	for _, ext := range extensions {
-		var oids []asn1.ObjectIdentifier
-		if !ext.Id.Equal(oidExtKeyUsage) {
-			continue
-		}
-		if _, err := asn1.Unmarshal(ext.Value, &oids); err != nil {
-			return nil
-		}
-		for _, oid := range oids {
-			usages = append(usages, enhancedNames[oid.String()]+"("+oid.String()+")")
-		}
+	for _, oid := range usageOIDs(extensions) {
+		usages = append(usages, enhancedNames[oid]+"("+oid+")")
 	}
 	return usages
+}
+
+// usageOIDs are the OIDs of enhanced key usages (RFC 5280, section 4.2.1.12).
+func usageOIDs(extensions []pkix.Extension) []string {
+	var all []string
+	for _, ext := range extensions {
+		var oids []asn1.ObjectIdentifier
+		if !ext.Id.Equal(oidExtKeyUsage) || !parse(ext.Value, &oids) {
+			continue
+		}
+		for _, oid := range oids {
+			all = append(all, oid.String())
+		}
+	}
+	return all
 }
 
 // numbered formats each text with its index.

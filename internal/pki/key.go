@@ -109,6 +109,11 @@ func ParseKey(der []byte) (crypto.Signer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: not PKCS #8", ErrUnsupportedKey)
 	}
+	return supported(key)
+}
+
+// supported is the key if it is of a kind that can be dealt with here.
+func supported(key any) (crypto.Signer, error) {
 	signer, ok := key.(crypto.Signer)
 	if !ok {
 		return nil, fmt.Errorf("%w: %T cannot sign", ErrUnsupportedKey, key)

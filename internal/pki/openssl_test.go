@@ -9,28 +9,44 @@ import (
 )
 
 // openssl runs the real program on input and returns what it says, having failed
-// the test if it fails. On a machine without it the test is skipped, unless the
-// environment forbids that.
+// the test if it fails.
 func openssl(t *testing.T, input []byte, args ...string) string {
 	t.Helper()
-	out, err := tryOpenssl(t, input, args...)
-	if err != nil {
-		t.Fatalf("openssl %v: %v\n%s", args, err, out)
-	}
-	return out
+	return tool(t, "openssl", input, args...)
 }
 
 // tryOpenssl is openssl for when it may fail.
 func tryOpenssl(t *testing.T, input []byte, args ...string) (string, error) {
 	t.Helper()
-	path, err := exec.LookPath("openssl")
+	return tryTool(t, "openssl", input, args...)
+}
+
+// tool runs another program so.
+func tool(t *testing.T, name string, input []byte, args ...string) string {
+	t.Helper()
+	out, err := tryTool(t, name, input, args...)
+	if err != nil {
+		t.Fatalf("%s %v: %v\n%s", name, args, err, out)
+	}
+	return out
+}
+
+// tryTool runs a program. On a machine without it the test is skipped, unless the
+// environment forbids that.
+func tryTool(t *testing.T, name string, input []byte, args ...string) (string, error) {
+	t.Helper()
+	path, err := exec.LookPath(name)
 	if err != nil && os.Getenv("CERTWRIGHT_NO_SKIP") == "1" {
-		t.Fatal("openssl is not installed, and nothing may be skipped")
+		t.Fatalf("%s is not installed, and nothing may be skipped", name)
 	}
 	if err != nil {
-		t.Skip("openssl is not installed")
+		t.Skipf("%s is not installed", name)
+	}
+	if name == "keytool" {
+		args = append(args, "-J-XX:TieredStopAtLevel=1") // starts faster
 	}
 	cmd := exec.CommandContext(t.Context(), path, args...)
+	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8") // for names and passwords that are not ASCII
 	cmd.Stdin = bytes.NewReader(input)
 	out, err := cmd.CombinedOutput()
 	return string(out), err

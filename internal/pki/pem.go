@@ -14,26 +14,16 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/youmark/pkcs8"
 	"golang.org/x/crypto/cryptobyte"
 	tag "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// How a PKCS #8 key is encrypted: PBES2 with PBKDF2, HMAC-SHA-256 and AES-256-CBC
-// (RFC 8018).
-var pbes2 = &pkcs8.Opts{
-	Cipher:  pkcs8.AES256CBC,
-	KDFOpts: pkcs8.PBKDF2Opts{SaltSize: 16, IterationCount: pbkdf2Rounds, HMACHash: crypto.SHA256},
-}
-
-// pbkdf2Rounds makes guessing a password dear and costs about 30 ms a key.
-const pbkdf2Rounds = 100_000
-
 // PEMOptions say how EncodePEM lays out a bundle.
 type PEMOptions struct {
-	PKCS8     bool // the key as PKCS #8 rather than in the traditional form of its algorithm
-	RootFirst bool // the certificates in reverse, the key after the leaf still
-	PlainKey  bool // a key without a password is given out as it is; otherwise that is ErrNoPassword
+	PKCS8     bool   // the key as PKCS #8 rather than in the traditional form of its algorithm
+	Cipher    Cipher // what encrypts a PKCS #8 key; the traditional form is always AES-256-CBC
+	RootFirst bool   // the certificates in reverse, the key after the leaf still
+	PlainKey  bool   // a key without a password is given out as it is; otherwise that is ErrNoPassword
 }
 
 // EncodePEM writes a bundle as PEM (RFC 7468), every line ended by CRLF: the
@@ -147,7 +137,7 @@ func keyBlock(b Bundle, o PEMOptions) (*pem.Block, error) {
 		return nil, ErrNoPassword
 	}
 	if o.PKCS8 {
-		return pkcs8Block(b.Key, b.Password)
+		return pkcs8Block(b, o.Cipher)
 	}
 	block, err := traditionalBlock(b.Key)
 	if err != nil || len(b.Password) == 0 {
@@ -157,15 +147,15 @@ func keyBlock(b Bundle, o PEMOptions) (*pem.Block, error) {
 	return x509.EncryptPEMBlock(rand.Reader, block.Type, block.Bytes, b.Password, x509.PEMCipherAES256)
 }
 
-func pkcs8Block(key crypto.Signer, password []byte) (*pem.Block, error) {
-	der, err := pkcs8.MarshalPrivateKey(key, password, pbes2)
+func pkcs8Block(b Bundle, c Cipher) (*pem.Block, error) {
+	der, err := MarshalKey(b.Key)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %T", ErrUnsupportedKey, key)
+		return nil, err
 	}
-	if len(password) == 0 {
+	if len(b.Password) == 0 {
 		return &pem.Block{Type: "PRIVATE KEY", Bytes: der}, nil
 	}
-	return &pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: der}, nil
+	return &pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: newLock(b.Password, c).shroud(der)}, nil
 }
 
 // traditionalBlock is the key in the form of its algorithm: RFC 8017, appendix

@@ -23,7 +23,7 @@ import (
 const password = "newPassw0rd!"
 
 // threeCerts makes a leaf for the key with an intermediate and a root above it.
-func threeCerts(t *testing.T, key crypto.Signer) Bundle {
+func threeCerts(t testing.TB, key crypto.Signer) Bundle {
 	t.Helper()
 	root := newCert{names: clm.Names{CommonName: "Root", Country: "US"}, key: eccKey(), isCA: true}.make(t)
 	middle := newCert{names: clm.Names{CommonName: "Issuing", Organization: "Venafi, Inc."}, key: eccKey(), isCA: true,
@@ -273,7 +273,7 @@ func TestHowKeysAreEncrypted(t *testing.T) {
 	_, rest := pem.Decode(text)
 	block, _ := pem.Decode(rest)
 	out := openssl(t, block.Bytes, "asn1parse", "-inform", "DER")
-	for _, want := range []string{":PBES2", ":PBKDF2", ":hmacWithSHA256", ":aes-256-cbc", fmt.Sprintf(":%06X", pbkdf2Rounds)} {
+	for _, want := range []string{":PBES2", ":PBKDF2", ":hmacWithSHA256", ":aes-256-cbc", fmt.Sprintf(":%06X", kdfRounds)} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%s is missing from:\n%s", want, out)
 		}

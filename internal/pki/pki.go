@@ -1,6 +1,7 @@
 // Package pki makes and reads keys, certificate signing requests, certificates
-// and the formats in which they are handed out. Bytes go in, bytes come out: it
-// knows no storage, no clock, and of policy nothing but what can be encoded.
+// and the formats in which they are handed out and taken in. Bytes go in, bytes
+// come out: it knows no storage, no clock, and of policy nothing but what can be
+// encoded.
 package pki
 
 import "errors"
@@ -15,4 +16,10 @@ var (
 	ErrUnsupportedKey = errors.New("unsupported key")
 	ErrBadName        = errors.New("name cannot stand in a certificate")
 	ErrNoPassword     = errors.New("a private key is not given out without a password")
+	ErrNoKey          = errors.New("the format needs a private key")
+	ErrNoFriendlyName = errors.New("the format needs a friendly name")
+	ErrUnknownCipher  = errors.New("unknown encryption algorithm")
+	ErrNotCertificate = errors.New("not a certificate")
+	ErrBadKey         = errors.New("the private key cannot be extracted")
+	ErrKeyMismatch    = errors.New("the private key does not match the certificate")
 )

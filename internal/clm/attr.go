@@ -1,5 +1,7 @@
 package clm
 
+import "strings"
+
 // The attributes that rules read. The values of yes-or-no attributes are "1" and
 // "0"; the values of the others stand with the constants below.
 const (
@@ -32,6 +34,8 @@ const (
 	ValidityDays     Attr = "validity-days"
 	EndDate          Attr = "end-date" // RFC 3339, or YYYY-MM-DD HH:MM:SS in UTC; EndDateFor has more
 	AnyPassword      Attr = "any-password"
+	KeyCipher        Attr = "key-cipher"    // the OID of the encryption of a private key that is handed out as PKCS #8
+	PKCS12Cipher     Attr = "pkcs12-cipher" // the same for PKCS #12
 	NoAutoRenewal    Attr = "no-automatic-renewal"
 	RenewalWindow    Attr = "renewal-window" // days before expiry
 
@@ -42,6 +46,23 @@ const (
 	Origin      Attr = "origin"
 	CreatedBy   Attr = "created-by"
 	RenewedBy   Attr = "renewed-by"
+	HeldCSR     Attr = "held-csr"  // the version with a signing request that was handed in but not acted upon
+	Consumers   Attr = "consumers" // several; the applications that use the certificate, by ID, in the order in which they came
+
+	Host       Attr = "host"        // of a device or application: its address
+	Port       Attr = "port"        //
+	Bound      Attr = "certificate" // of an application: the certificate that it uses, by ID
+	Program    Attr = "program"     // of an application: which driver looks after it
+	ListenHost Attr = "listen-host" // of an application: where it shows its certificate
+	ListenPort Attr = "listen-port" //
+
+	Label         Attr = "label"          // of a custom field: what people call it
+	FieldKind     Attr = "field-kind"     // of a custom field: one of the kinds of values
+	FieldClasses  Attr = "field-classes"  // several; of a custom field: which objects have it
+	FieldValues   Attr = "field-values"   // several; of a custom field: the values that may be chosen
+	FieldSingle   Attr = "field-single"   // of a custom field: one value at most
+	FieldPattern  Attr = "field-pattern"  // of a custom field: a regular expression that values match
+	FieldRequired Attr = "field-required" // of a custom field: forms insist on a value
 
 	Driver        Attr = "driver"      // of an authority: which connector
 	AuthorityKind Attr = "kind"        // of an authority: the class name that clients know it by
@@ -61,6 +82,14 @@ const (
 	Provisioning = "Provisioning"
 )
 
+// The kinds of values of a custom field.
+const (
+	TextField     = "text"
+	ListField     = "list"
+	DateField     = "date"
+	IdentityField = "identity"
+)
+
 // The key algorithms and curves.
 const (
 	RSA  = "RSA"
@@ -72,6 +101,17 @@ const (
 
 // neverInherited lists the attributes that no folder can set for what is below it.
 var neverInherited = map[Attr]bool{Off: true}
+
+// FieldAttr is the attribute with the values of a custom field.
+func FieldAttr(id ObjectID) Attr { return fieldPrefix + Attr(id) }
+
+const fieldPrefix Attr = "field/"
+
+// FieldOf is the custom field whose values the attribute holds, if it does.
+func FieldOf(a Attr) (id ObjectID, ok bool) {
+	rest, ok := strings.CutPrefix(string(a), string(fieldPrefix))
+	return ObjectID(rest), ok
+}
 
 // EndDateFor is the attribute with the wanted end date for authorities of one kind only.
 func EndDateFor(kind string) Attr { return EndDate + "/" + Attr(kind) }

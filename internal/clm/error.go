@@ -34,13 +34,14 @@ const (
 	Unsupported             // this kind of object or value cannot do that
 	Exists                  // there is such an object already
 	Limited                 // too many tries; later perhaps
+	Unwritten               // the store could not keep it; Field says what
 )
 
 var kindNames = [...]string{
 	Internal: "internal error", Invalid: "invalid", NotFound: "not found", Denied: "denied", Busy: "busy",
 	InError: "in error", Disabled: "disabled", Unmanaged: "not managed", NeedsCSR: "signing request", Violation: "policy violation",
 	NotIssued: "not issued", NoKey: "no private key", Unnecessary: "nothing to do", Unsupported: "not supported",
-	Exists: "exists already", Limited: "too many tries",
+	Exists: "exists already", Limited: "too many tries", Unwritten: "cannot be stored",
 }
 
 // Error makes a Kind usable as the target of errors.Is.

@@ -51,13 +51,13 @@ func TestAboutCopies(t *testing.T) {
 // Every kind has words for the log, a kind that does not exist included.
 func TestKindsHaveWords(t *testing.T) {
 	seen := map[string]bool{}
-	for k := Internal; k <= Limited; k++ {
+	for k := Internal; k <= Unwritten; k++ {
 		if k.Error() == "" || seen[k.Error()] {
 			t.Errorf("kind %d says %q", k, k.Error())
 		}
 		seen[k.Error()] = true
 	}
-	if len(kindNames) != int(Limited)+1 || Kind(200).Error() == "" {
+	if len(kindNames) != int(Unwritten)+1 || Kind(200).Error() == "" {
 		t.Error("there are names without kinds, or the other way round")
 	}
 }

@@ -29,6 +29,7 @@ const (
 	RuleUnitForbidden RuleName = "organizational-unit/forbidden"
 	RuleProvince      RuleName = "province"
 	RuleWhitelistDNS  RuleName = "san-dns/whitelist"
+	RuleSubject       RuleName = "subject/unique"
 	RuleKeyReuse      RuleName = "key-reuse"
 )
 
@@ -106,6 +107,7 @@ type Demand struct {
 	KeySize      int    // of an RSA key
 	Curve        string // of an EC key
 	KeyReused    bool   // the key has served another version
+	SubjectTaken bool   // another certificate has the subject
 }
 
 // Fill completes the demand of a certificate whose key is made here: what it
@@ -206,6 +208,7 @@ func (p Policy) Judge(d Demand) []Breach {
 	breach(differs(p.Province, d.Province), RuleProvince, d.Province)
 	outside := slices.DeleteFunc(slices.Clone(d.DNS), p.allowsDomain)
 	breach(len(outside) > 0, RuleWhitelistDNS, strings.Join(outside, ", "))
+	breach(d.SubjectTaken && p.UniqueSubjects, RuleSubject, d.CommonName)
 	breach(d.KeyReused && !p.KeyReuse, RuleKeyReuse, "")
 	return found
 }

@@ -105,7 +105,7 @@ func (o *Object) rule(class Class, a Attr) (Rule, bool) {
 	if len(o.Policy) == 0 {
 		return Rule{}, false
 	}
-	for c := class; c != ""; c = superclass[c] {
+	for c, ok := class, true; ok; c, ok = c.up() {
 		if rule, found := o.Policy[PolicyKey{c, a}]; found && len(rule.Values) > 0 {
 			return rule, true
 		}

@@ -34,6 +34,16 @@ type Version struct {
 	NotAfter    time.Time // of Cert
 }
 
+// Facts are what the inventory knows of a certificate, beside what stands in its Version.
+type Facts struct {
+	Names
+	Issuer             string // the whole name, in the form in which people search for it
+	KeyAlgorithm       string // RSA or ECC
+	KeySize            int    // in bits; of a key on a curve, that of the curve
+	SignatureAlgorithm string // sha256RSA, for one
+	SelfSigned         bool
+}
+
 // An Op is what a work is to achieve.
 type Op string
 

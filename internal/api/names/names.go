@@ -9,6 +9,8 @@
 package names
 
 import (
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/certwright/certwright/internal/clm"
@@ -58,6 +60,8 @@ var attributes = []pair[clm.Attr]{
 	{"Validity Period", clm.ValidityDays},
 	{"Specific End Date", clm.EndDate},
 	{"Disable Password Complexity", clm.AnyPassword},
+	{"Certificate Download: PBES2 Algorithm", clm.KeyCipher},
+	{"Certificate Download: Pkcs12 Algorithm", clm.PKCS12Cipher},
 	{"Disable Automatic Renewal", clm.NoAutoRenewal},
 	{"Renewal Window", clm.RenewalWindow},
 
@@ -68,13 +72,21 @@ var attributes = []pair[clm.Attr]{
 	{"Origin", clm.Origin},
 	{"Created By", clm.CreatedBy},
 	{"Last Renewed By", clm.RenewedBy},
+	{"Consumers", clm.Consumers},
+
+	{"Host", clm.Host},
+	{"Port", clm.Port},
+	{"Certificate", clm.Bound},
+	{"Driver Name", clm.Program},
+	{"SSL Listen Host", clm.ListenHost},
+	{"SSL Listen Port", clm.ListenPort},
 
 	{"Certificate API ToDo Timeout", clm.WaitSetting},
 }
 
 // classes pairs the classes that have rules with the vendor's names for them. A
 // template is one class here, and many there; see authorityKinds.
-var classes = []pair[clm.Class]{
+var classes = append([]pair[clm.Class]{
 	{"Tree Root", clm.Root},
 	{"Policy", clm.Folder},
 	{"X509 Certificate Base", clm.CertificateBase},
@@ -84,6 +96,24 @@ var classes = []pair[clm.Class]{
 	{"X509 User Certificate", clm.UserCertificate},
 	{"X509 Code Signing Certificate", clm.CodeSigningCertificate},
 	{"Certificate Authority Base", clm.Authority},
+	{"Device", clm.Device},
+	{"Application Base", clm.Application},
+	{"Metadata Root", clm.FieldRoot},
+}, driverClasses()...)
+
+// drivers are the vendor's classes of applications, one for each driver.
+var drivers = []string{
+	"Basic", "Apache", "PEM", "PKCS#12", "JKS", "CAPI", "GSK", "PKCS11", "iPlanet", "IIS5", "IIS6", "F5", "F5 LTM Advanced", "NetScaler",
+	"A10 AX Traffic Manager", "BlueCoat SSLVA", "Brocade", "CiscoACE", "CiscoCSM", "CiscoCSS", "ConnectDirect", "DataPower", "Imperva MX",
+	"Juniper SAS", "Layer 7 SSG", "Palo Alto Network FW", "Riverbed SteelHead", "Tealeaf PCA", "TealeafSunimp", "VAM nShield", "VamCavium",
+	"VamSCA6000", "VamSunimp", "Adaptable App", "Amazon App", "Azure Key Vault", "Google Cloud App", "HashiCorp Vault PKI",
+}
+
+// fieldKinds are the vendor's classes of custom fields. Here the kind of a field's
+// values is a value of the field (clm.FieldKind).
+var fieldKinds = []pair[string]{
+	{"Metadata Text", clm.TextField}, {"Metadata List", clm.ListField}, {"Metadata DateTime", clm.DateField}, {"Metadata Identity", clm.IdentityField},
+	{"Metadata Choice", clm.ListField},
 }
 
 // authorityKinds are the vendor's classes of certificate authority templates.
@@ -118,6 +148,13 @@ func index[T ~string](table []pair[T]) (byVendor map[string]T, byOurs map[T]stri
 	return byVendor, byOurs
 }
 
+func driverClasses() (all []pair[clm.Class]) {
+	for _, d := range drivers {
+		all = append(all, pair[clm.Class]{d, clm.ApplicationClass(fold(d))})
+	}
+	return all
+}
+
 func indexKinds() map[string]string {
 	kinds := map[string]string{}
 	for _, k := range authorityKinds {
@@ -140,6 +177,9 @@ func Attr(vendor string) clm.Attr {
 	if name, ok := strings.CutPrefix(vendor, ownPrefix); ok && isOwn(name) {
 		return clm.Attr(name)
 	}
+	if id := strings.Trim(strings.ToLower(vendor), "{}"); isGUID.MatchString(id) {
+		return clm.FieldAttr(clm.ObjectID(id))
+	}
 	return clm.Attr(Unknown + vendor)
 }
 
@@ -152,11 +192,18 @@ func AttrName(a clm.Attr) string {
 	if kind, ok := strings.CutPrefix(string(a), string(clm.EndDateFor(""))); ok {
 		return kind + endDateSuffix
 	}
+	if id, ok := clm.FieldOf(a); ok {
+		return "{" + string(id) + "}"
+	}
 	if isOwn(string(a)) {
 		return ownPrefix + string(a)
 	}
 	return strings.TrimPrefix(string(a), Unknown)
 }
+
+// isGUID matches the names of attributes that hold the values of a custom field:
+// its GUID, here without braces.
+var isGUID = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
 // isOwn reports whether a name is spelled as ours are: in lower-case words with
 // hyphens.
@@ -164,14 +211,20 @@ func isOwn(name string) bool {
 	return name != "" && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz-") == ""
 }
 
-// Class is our name of the vendor's class. For templates kind is which of the
-// vendor's many classes of them it is; for all others it is empty.
+// Class is our name of the vendor's class. For templates and custom fields kind is
+// which of the vendor's many classes of them it is, in the words of
+// clm.AuthorityKind and clm.FieldKind; for all others it is empty.
 func Class(vendor string) (class clm.Class, kind string) {
 	if c, ok := classByVendor[fold(vendor)]; ok {
 		return c, ""
 	}
 	if k, ok := kindByVendor[fold(vendor)]; ok {
 		return clm.Authority, k
+	}
+	for _, k := range fieldKinds {
+		if fold(k.vendor) == fold(vendor) {
+			return clm.CustomField, k.ours
+		}
 	}
 	return clm.Class(Unknown + vendor), ""
 }
@@ -186,15 +239,23 @@ func ClassName(c clm.Class) string {
 }
 
 // TypeName is the vendor's name of an object's class: that of its class, and of
-// a template that of its kind.
+// a template or custom field that of its kind.
 func TypeName(o clm.Object) string {
-	if o.Class != clm.Authority {
-		return ClassName(o.Class)
+	switch o.Class {
+	case clm.Authority:
+		if kind := o.Own[clm.AuthorityKind]; len(kind) > 0 {
+			return kindName(kind[0])
+		}
+		return DefaultAuthorityKind
+	case clm.CustomField:
+		for _, k := range fieldKinds {
+			if slices.Contains(o.Own[clm.FieldKind], k.ours) {
+				return k.vendor
+			}
+		}
+		return fieldKinds[0].vendor
 	}
-	if kind := o.Own[clm.AuthorityKind]; len(kind) > 0 {
-		return kindName(kind[0])
-	}
-	return DefaultAuthorityKind
+	return ClassName(o.Class)
 }
 
 // kindName is the vendor's spelling of a kind of authority, if he has it.

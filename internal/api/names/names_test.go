@@ -40,6 +40,7 @@ func TestAttr(t *testing.T) {
 		{"a name that we have no word for", "Text Field 1", "tpp:Text Field 1", "Text Field 1"},
 		{"a name that looks like one of ours", "organization-unit", "tpp:organization-unit", "organization-unit"},
 		{"a name that bears our Unknown", "tpp:x", "tpp:tpp:x", "tpp:x"},
+		{"a custom field", "{0198FE00-aaaa-7bbb-8ccc-0123456789ab}", clm.FieldAttr("0198fe00-aaaa-7bbb-8ccc-0123456789ab"), "{0198fe00-aaaa-7bbb-8ccc-0123456789ab}"},
 		{"a setting of ours", "Certwright:issue-after", clm.IssueAfter, "Certwright:issue-after"},
 		{"our word for a name of the vendor's", "Certwright:locality", clm.Locality, "City"},
 		{"no name of ours", "Certwright:end-date/x", "tpp:Certwright:end-date/x", "Certwright:end-date/x"},
@@ -67,7 +68,7 @@ func TestClass(t *testing.T) {
 		{"certificate without blanks", "X509ServerCertificate", clm.ServerCertificate, ""},
 		{"any template", "Certificate Authority Base", clm.Authority, ""},
 		{"template of a kind", "microsoft ca", clm.Authority, "Microsoft CA"},
-		{"class of the vendor alone", "F5 LTM Advanced", "tpp:F5 LTM Advanced", ""},
+		{"class of the vendor alone", "Jump Server", "tpp:Jump Server", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			class, kind := Class(c.vendor)

@@ -25,7 +25,8 @@ type Config struct {
 	Connectors ca.Registry
 	MakeIssuer IssuerMaker
 	Log        *slog.Logger
-	Workers    int // works carried out at a time; zero means DefaultWorkers
+	Workers    int  // works carried out at a time; zero means DefaultWorkers
+	Rehearsal  bool // certificates may be put on stage, see Rehearse
 }
 
 // DefaultWorkers is how many works are carried out at a time unless said
@@ -40,6 +41,7 @@ type Core struct {
 	makeIssuer IssuerMaker
 	log        *slog.Logger
 	workers    int
+	rehearsal  bool
 
 	failures failures
 	hurry    chan struct{} // closed when nobody shall wait any more
@@ -60,7 +62,8 @@ func New(c Config) *Core {
 	}
 	return &Core{
 		db: c.DB, box: c.Box, connectors: c.Connectors, makeIssuer: c.MakeIssuer, log: c.Log, workers: c.Workers,
-		held: map[clm.WorkID]int64{}, issuers: map[string]*ca.Issuer{}, authorities: map[string]authority{},
+		rehearsal: c.Rehearsal,
+		held:      map[clm.WorkID]int64{}, issuers: map[string]*ca.Issuer{}, authorities: map[string]authority{},
 		hurry:   make(chan struct{}),
 		hashing: make(chan struct{}, runtime.GOMAXPROCS(0)),
 		free:    make(chan struct{}, c.Workers), handed: make(chan *task, c.Workers),

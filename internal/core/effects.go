@@ -24,7 +24,7 @@ type task struct {
 	ca      authority
 	chain   [][]byte      // learnt with the certificate
 	names   clm.Names     // what the certificate is to say
-	issued  clm.Names     // what it says
+	issued  clm.Facts     // what it says
 	settled crypto.Signer // the key, while it is at hand
 }
 
@@ -128,7 +128,7 @@ func (c *Core) activate(_ context.Context, t *task) (clm.Outcome, error) {
 	}
 	v := &t.version
 	v.Thumbprint, v.Serial, v.NotBefore, v.NotAfter = facts.Thumbprint, facts.Serial, facts.NotBefore, facts.NotAfter
-	t.issued = facts.Names
+	t.issued = factsOf(cert, facts)
 	return clm.Outcome{}, nil
 }
 

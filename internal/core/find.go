@@ -1,9 +1,13 @@
 package core
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
+	"maps"
+	"slices"
 	"strconv"
-	"time"
+	"strings"
 
 	"github.com/certwright/certwright/internal/clm"
 	"github.com/certwright/certwright/internal/store"
@@ -44,6 +48,8 @@ func (c *Core) node(ctx context.Context, find func(*store.Tx) (clm.Path, clm.Rig
 // version in use is given even while a new one is on its way.
 type Details struct {
 	Issued
+	Fields    []FieldSetting // the custom fields that have a value
+	Consumers []clm.DN       // the applications that use it, in the order in which they came
 }
 
 // Details finds a certificate by its GUID. It fails with NotFound, also when the
@@ -57,6 +63,12 @@ func (c *Core) Details(ctx context.Context, who clm.Actor, id clm.ObjectID) (d D
 		if !isCertificate(path) || !rights.Has(clm.Read) {
 			return clm.About(string(id), clm.NotFound)
 		}
+		if d.Fields, err = fieldsOf(tx, path, false); err != nil {
+			return err
+		}
+		if d.Consumers, err = consumersOf(tx, path.Last()); err != nil {
+			return err
+		}
 		if d.Issued, err = c.inUse(tx, path); err != nil || d.Open == nil || d.Place.Current == 0 {
 			return err
 		}
@@ -69,19 +81,56 @@ func (c *Core) Details(ctx context.Context, who clm.Actor, id clm.ObjectID) (d D
 // all match; an empty field matches everything. Texts match whole and without
 // regard to case.
 type Filter struct {
-	Thumbprints   []string // SHA-1, hex
-	CommonNames   []string
-	DNSNames      []string
-	Serials       []string // hex
-	Names         []string // of the objects
-	Folders       []string // DNs; certificates directly in one of them
-	Trees         []string // DNs; certificates anywhere below one of them
-	ExpiresAfter  time.Time
-	ExpiresBefore time.Time
-	Disabled      *bool
+	// What the certificate in use says.
+	Thumbprints         []string // SHA-1, hex
+	Serials             []string // hex
+	CommonNames         []string
+	SANs                map[clm.Attr][]string // by kind: clm.SANDNS and its like
+	Countries           []string
+	Provinces           []string
+	Localities          []string
+	Organizations       []string
+	Units               []string // one of the certificate's
+	Issuers             []string // whole names
+	SignatureAlgorithms []string
+	KeyAlgorithms       []string
+	KeySizes            []int
+	KeySizeAbove        *int
+	KeySizeBelow        *int
+	Keys                []KeySizeOf // algorithms, each with a size
+	SelfSigned          *bool
+	Wildcard            *bool
+	Begins, Ends        Span
 
-	Limit  int // at most so many; zero asks for the total only
-	Offset int
+	// What holds for the object.
+	Names           []string
+	Classes         []clm.Class
+	Folders         []string // DNs; directly in one of them
+	Trees           []string // DNs; anywhere below one of them
+	Created         Span
+	Disabled        *bool
+	ManagementTypes []string // as they hold, wherever they are set
+
+	// How its open work stands.
+	Stages  []clm.Stage // NotBegun is one of them
+	InError *bool
+	Gated   *bool // it waits for somebody's yes
+
+	Nothing bool // there is a condition that no certificate satisfies
+	Limit   int  // at most so many; zero asks for the total only
+	Offset  int
+}
+
+// A Span is a part of time.
+type Span = store.Span
+
+// NotBegun is where work stands that nobody has begun.
+const NotBegun = store.NotBegun
+
+// KeySizeOf is a kind of key.
+type KeySizeOf struct {
+	Algorithm string
+	Size      int
 }
 
 // MaxAlternatives is how many values a field of a Filter may have.
@@ -102,14 +151,15 @@ type Found struct {
 // Find lists certificates that the actor may see. It fails with Invalid when a
 // DN cannot be read; a folder that is not there holds nothing.
 func (c *Core) Find(ctx context.Context, who clm.Actor, f Filter) (page Page, err error) {
-	query := store.Filter{
-		Thumbprints: f.Thumbprints, CommonNames: f.CommonNames, DNSNames: f.DNSNames, Serials: f.Serials, Names: f.Names,
-		ExpiresAfter: f.ExpiresAfter, ExpiresBefore: f.ExpiresBefore, Disabled: f.Disabled, Limit: f.Limit, Offset: f.Offset,
-	}
-	for _, values := range [][]string{f.Thumbprints, f.CommonNames, f.DNSNames, f.Serials, f.Names, f.Folders, f.Trees} {
+	for _, values := range append(slices.Collect(maps.Values(f.SANs)), f.Thumbprints, f.Serials, f.CommonNames, f.Names, f.Folders, f.Trees) {
 		if len(values) > MaxAlternatives {
 			return page, clm.Fail(clm.Invalid, "values", strconv.Itoa(len(values)))
 		}
+	}
+	query := store.Filter{
+		Thumbprints: f.Thumbprints, Serials: f.Serials, CommonNames: f.CommonNames, SANs: f.SANs, Names: f.Names,
+		Begins: f.Begins, Ends: f.Ends, Created: f.Created, Stages: f.Stages, InError: f.InError, Gated: f.Gated,
+		Limit: f.Limit, Offset: f.Offset,
 	}
 	if query.Folders, err = parseDNs(f.Folders); err != nil {
 		return page, err
@@ -117,9 +167,17 @@ func (c *Core) Find(ctx context.Context, who clm.Actor, f Filter) (page Page, er
 	if query.Trees, err = parseDNs(f.Trees); err != nil {
 		return page, err
 	}
+	if query.Key, err = f.key(who); err != nil || f.Nothing {
+		return page, err
+	}
 	err = c.db.Read(ctx, func(tx *store.Tx) error {
 		page = Page{}
-		if query.Visible, err = visible(tx, who); err != nil {
+		folders, err := tx.Folders()
+		if err != nil {
+			return err
+		}
+		query.Match = f.match(folders)
+		if query.Visible, err = visible(tx, who, folders); err != nil {
 			return err
 		}
 		hits, total, err := tx.Find(query)
@@ -143,6 +201,13 @@ func (c *Core) Find(ctx context.Context, who clm.Actor, f Filter) (page Page, er
 	return page, err
 }
 
+// key names what is selected and for whom: it is the same for every page.
+func (f Filter) key(who clm.Actor) (string, error) {
+	f.Limit, f.Offset = 0, 0
+	text, err := json.Marshal([]any{f, who})
+	return string(text), err
+}
+
 func parseDNs(texts []string) (dns []clm.DN, err error) {
 	for _, text := range texts {
 		dn, err := clm.ParseDN(text)
@@ -154,23 +219,117 @@ func parseDNs(texts []string) (dns []clm.DN, err error) {
 	return dns, nil
 }
 
+// match is the part of the filter that many certificates have in common; nil
+// where there is none.
+func (f Filter) match(folders []store.FolderPath) func(*store.Cohort) bool {
+	var all []func(*store.Cohort) bool
+	for _, by := range []struct {
+		wanted []string
+		has    func(*store.Cohort) string
+	}{
+		{f.Countries, func(k *store.Cohort) string { return k.Country }},
+		{f.Provinces, func(k *store.Cohort) string { return k.Province }},
+		{f.Localities, func(k *store.Cohort) string { return k.Locality }},
+		{f.Organizations, func(k *store.Cohort) string { return k.Organization }},
+		{f.Issuers, func(k *store.Cohort) string { return k.Issuer }},
+		{f.KeyAlgorithms, func(k *store.Cohort) string { return k.KeyAlgorithm }},
+		{f.SignatureAlgorithms, func(k *store.Cohort) string { return k.SignatureAlgorithm }},
+		{f.ManagementTypes, managements(folders)},
+	} {
+		if wanted := lower(by.wanted); len(wanted) > 0 {
+			all = append(all, func(k *store.Cohort) bool { return slices.Contains(wanted, by.has(k)) })
+		}
+	}
+	for _, by := range []struct {
+		wanted *bool
+		has    func(*store.Cohort) bool
+	}{
+		{f.Disabled, func(k *store.Cohort) bool { return k.Disabled }},
+		{f.SelfSigned, func(k *store.Cohort) bool { return k.SelfSigned }},
+		{f.Wildcard, func(k *store.Cohort) bool { return k.Wildcard }},
+	} {
+		if by.wanted != nil {
+			all = append(all, func(k *store.Cohort) bool { return by.has(k) == *by.wanted })
+		}
+	}
+	if units := lower(f.Units); len(units) > 0 {
+		all = append(all, func(k *store.Cohort) bool {
+			return slices.ContainsFunc(k.Units, func(u string) bool { return slices.Contains(units, u) })
+		})
+	}
+	if len(f.Classes) > 0 {
+		all = append(all, func(k *store.Cohort) bool { return slices.Contains(f.Classes, k.Class) })
+	}
+	if len(f.KeySizes) > 0 || f.KeySizeAbove != nil || f.KeySizeBelow != nil {
+		all = append(all, func(k *store.Cohort) bool {
+			return k.KeySize > 0 && (len(f.KeySizes) == 0 || slices.Contains(f.KeySizes, k.KeySize)) &&
+				(f.KeySizeAbove == nil || k.KeySize > *f.KeySizeAbove) && (f.KeySizeBelow == nil || k.KeySize < *f.KeySizeBelow)
+		})
+	}
+	if len(f.Keys) > 0 {
+		all = append(all, func(k *store.Cohort) bool {
+			return slices.ContainsFunc(f.Keys, func(w KeySizeOf) bool { return w.Size == k.KeySize && strings.EqualFold(w.Algorithm, k.KeyAlgorithm) })
+		})
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return func(k *store.Cohort) bool {
+		for _, matches := range all {
+			if !matches(k) {
+				return false
+			}
+		}
+		return true
+	}
+}
+
+func lower(texts []string) []string {
+	changed := make([]string, len(texts))
+	for i, text := range texts {
+		changed[i] = strings.ToLower(text)
+	}
+	return changed
+}
+
+// managements finds the management type that holds for certificates of a cohort,
+// once for all of a folder that are alike.
+func managements(folders []store.FolderPath) func(*store.Cohort) string {
+	type kind struct {
+		folder clm.ObjectID
+		class  clm.Class
+		own    string
+	}
+	paths, known := map[clm.ObjectID]clm.Path{}, map[kind]string{}
+	return func(k *store.Cohort) string {
+		if len(paths) == 0 {
+			for _, folder := range folders {
+				paths[folder.Last().ID] = folder.Path
+			}
+		}
+		of := kind{k.Folder, k.Class, k.Management}
+		holds, ok := known[of]
+		if !ok {
+			var own []string
+			if k.Management != "" {
+				own = []string{k.Management}
+			}
+			holds = strings.ToLower(cmp.Or(paths[k.Folder].ValueFor(k.Class, clm.ManagementType, own...).First(), clm.Enrollment))
+			known[of] = holds
+		}
+		return holds
+	}
+}
+
 // visible says what the actor may see: nil for everything.
-func visible(tx *store.Tx, who clm.Actor) (*store.Visible, error) {
+func visible(tx *store.Tx, who clm.Actor, folders []store.FolderPath) (*store.Visible, error) {
 	if who.Master {
 		return nil, nil
 	}
-	folders, err := tx.Folders()
-	if err != nil {
-		return nil, err
-	}
-	var v store.Visible
+	v := store.Visible{Folders: map[clm.ObjectID]bool{}, Shown: map[clm.ObjectID]bool{}, Hidden: map[clm.ObjectID]bool{}}
 	for _, folder := range folders {
-		path, err := tx.Path(folder.DN)
-		if err != nil {
-			return nil, err
-		}
-		if path.Rights(who).Has(clm.View) {
-			v.Folders = append(v.Folders, folder.ID)
+		if folder.Rights(who).Has(clm.View) {
+			v.Folders[folder.Last().ID] = true
 		}
 	}
 	granted, err := tx.GrantedCertificates()
@@ -183,13 +342,10 @@ func visible(tx *store.Tx, who clm.Actor) (*store.Visible, error) {
 			return nil, err
 		}
 		if path.Rights(who).Has(clm.View) {
-			v.Shown = append(v.Shown, o.ID)
+			v.Shown[o.ID] = true
 		} else {
-			v.Hidden = append(v.Hidden, o.ID)
+			v.Hidden[o.ID] = true
 		}
-	}
-	if len(v.Folders)+len(v.Shown)+len(v.Hidden) > store.MaxVisible {
-		return nil, clm.Fail(clm.Limited, "visible", "")
 	}
 	return &v, nil
 }

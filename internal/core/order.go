@@ -2,6 +2,9 @@ package core
 
 import (
 	"maps"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/certwright/certwright/internal/clm"
@@ -11,14 +14,14 @@ import (
 
 // csrWish says, before anything else about a signing request is looked at,
 // whether one may or must be there. hasUserCSR: the place's requests come from
-// outside.
+// outside; where policy has come to want them made here, it is to be forgotten.
 func csrWish(p clm.Policy, given, hasUserCSR bool) error {
 	switch {
 	case p.UserCSR.Locked && p.UserCSR.IsOn() && !given:
 		return clm.Fail(clm.NeedsCSR, "required", string(p.UserCSR.From))
 	case p.UserCSR.Locked && !p.UserCSR.IsOn() && given:
 		return clm.Fail(clm.NeedsCSR, "refused", string(p.UserCSR.From))
-	case hasUserCSR && !given:
+	case hasUserCSR && !given && !p.UserCSR.Locked:
 		return clm.Fail(clm.NeedsCSR, "origin", "")
 	}
 	return nil
@@ -39,6 +42,7 @@ func parseCSR(text string) (*pki.CSR, error) {
 
 // judge is the one gate of compliance: no path to a certificate goes past it. A
 // key that has served before is reported by itself, everything else together.
+// Where subjects are to be unique, what passes has its subject from then on.
 func judge(tx *store.Tx, p clm.Policy, d clm.Demand, csr *pki.CSR, place clm.ObjectID) error {
 	if csr != nil {
 		seen, err := tx.KeySeen(csr.KeyHash, place)
@@ -49,13 +53,49 @@ func judge(tx *store.Tx, p clm.Policy, d clm.Demand, csr *pki.CSR, place clm.Obj
 			return &clm.Error{Kind: clm.Violation, Breaches: []clm.Breach{{Rule: clm.RuleKeyReuse}}}
 		}
 	}
+	var err error
+	if d.SubjectTaken, err = subjectTaken(tx, p, d.Names, place); err != nil {
+		return err
+	}
 	if broken := p.Judge(d); len(broken) > 0 {
 		return &clm.Error{Kind: clm.Violation, Breaches: broken}
 	}
 	if err := specOf(d).Check(); err != nil {
 		return &clm.Error{Kind: clm.Invalid, Field: "key", Value: specOf(d).String(), Err: err}
 	}
+	if p.UniqueSubjects {
+		return tx.TakeSubject(place, subjectOf(d.Names))
+	}
 	return nil
+}
+
+// maxNamesakes is how many certificates of the same common name are looked at.
+const maxNamesakes = 1000
+
+// subjectTaken reports whether policy wants subjects to be there only once, and
+// another place than this one has the subject: its certificate does, or it was
+// judged for one that it is still to get.
+func subjectTaken(tx *store.Tx, p clm.Policy, n clm.Names, place clm.ObjectID) (bool, error) {
+	subject := subjectOf(n)
+	if !p.UniqueSubjects || subject == "" {
+		return false, nil
+	}
+	if taken, err := tx.SubjectTaken(place, subject); err != nil || taken {
+		return taken, err
+	}
+	namesakes, err := tx.VersionsNamed(n.CommonName, place, maxNamesakes)
+	return slices.ContainsFunc(namesakes, func(v clm.Version) bool {
+		return strings.EqualFold(pki.SubjectName(v.Cert), subject)
+	}), err
+}
+
+// subjectOf is the subject as text; empty where there is none or it cannot be.
+func subjectOf(n clm.Names) string {
+	der, err := pki.Subject(n)
+	if err != nil {
+		return ""
+	}
+	return pki.FormatName(der)
 }
 
 // begin opens the work that leads to the next version of the place at the end of
@@ -75,7 +115,7 @@ func begin(tx *store.Tx, who clm.Actor, path clm.Path, csr *pki.CSR, from *clm.W
 		w.Stage, w.NotBefore = clm.CreateCSR, clm.Never // until one comes
 	}
 	if err := tx.AddVersion(v); err != nil {
-		return t, err
+		return t, unwritten(map[bool]string{true: "csr", false: "work"}[v.UserCSR], err)
 	}
 	w.Subject, w.Version, w.Actor, w.Reason = place.ID, v.ID, who.Name, reason
 	if from != nil {
@@ -85,9 +125,39 @@ func begin(tx *store.Tx, who clm.Actor, path clm.Path, csr *pki.CSR, from *clm.W
 		w.Failure, w.Overlaid = from.Failure, from.Failure != ""
 	}
 	if claim && w.Failure == "" && !w.NotBefore.After(tx.Now) {
-		return t, tx.AddHeldWork(w, lease)
+		return t, unwritten("work", tx.AddHeldWork(w, lease))
 	}
-	return t, tx.AddWork(w)
+	return t, unwritten("work", tx.AddWork(w))
+}
+
+// unwritten says what it was that could not be stored. No rule that was forgotten
+// can open two works: where the index refuses the second, the place is Busy.
+func unwritten(what string, err error) error {
+	switch err {
+	case nil:
+		return nil
+	case store.ErrDuplicate:
+		return clm.Busy
+	}
+	return &clm.Error{Kind: clm.Unwritten, Field: what, Err: err}
+}
+
+// heldCSR is the signing request that was handed in for the place at the end of
+// the path and not acted upon, if there is one and policy does not forbid it.
+func heldCSR(tx *store.Tx, path clm.Path) (*pki.CSR, error) {
+	held := path.Last().Own[clm.HeldCSR]
+	if wanted := path.Value(clm.UserCSR); len(held) == 0 || wanted.Locked && !wanted.IsOn() {
+		return nil, nil
+	}
+	id, err := strconv.ParseInt(held[0], 10, 64)
+	if err != nil {
+		return nil, err
+	}
+	v, err := tx.Version(clm.VersionID(id))
+	if err != nil {
+		return nil, err
+	}
+	return pki.ParseCSRDER(v.CSR)
 }
 
 // cloned returns a copy of a shared object whose own values may be changed.

@@ -44,17 +44,16 @@ func seen(path clm.Path, err error, who clm.Actor, asked string) (clm.Path, clm.
 // isCertificate reports whether the path ends at a place for certificates.
 func isCertificate(path clm.Path) bool { return path.Last().Class.Is(clm.CertificateBase) }
 
-// management is the management type that holds for the last object of the path.
-func management(path clm.Path) string {
-	if t := path.Value(clm.ManagementType).First(); t != "" {
-		return t
+// childDN is the DN of the object with the name directly below another.
+func childDN(above *clm.Object, name string) (clm.DN, error) {
+	if err := clm.CheckName(name); err != nil {
+		return "", clm.About(string(above.DN), err)
 	}
-	return clm.Enrollment
-}
-
-// isManaged reports whether certificates of the type are ordered here.
-func isManaged(managementType string) bool {
-	return managementType == clm.Enrollment || managementType == clm.Provisioning
+	dn, err := clm.ParseDN(string(above.DN.Child(name)))
+	if err != nil {
+		return "", clm.About(string(above.DN), clm.Fail(clm.Invalid, "name", name)) // it would be too deep
+	}
+	return dn, nil
 }
 
 // nameAttrs says where each part of a certificate's names is kept on an object.

@@ -41,6 +41,9 @@ func (c *Core) Policy(ctx context.Context, who clm.Actor, folder, csrText string
 		if demand.KeyReused, err = tx.KeySeen(csr.KeyHash, ""); err != nil {
 			return err
 		}
+		if demand.SubjectTaken, err = subjectTaken(tx, answer.Policy, demand.Names, ""); err != nil {
+			return err
+		}
 		answer.Demand, answer.Breaches = &demand, answer.Policy.Judge(demand)
 		return nil
 	})

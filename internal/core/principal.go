@@ -112,3 +112,15 @@ func (p PutPrincipal) diff(tx *store.Tx) (fresh *store.Principal, newPassword bo
 	}
 	return fresh, newPassword, changes, nil
 }
+
+// PrincipalNamed finds a user or group by its name. It fails with NotFound.
+func (c *Core) PrincipalNamed(ctx context.Context, name string) (id clm.PrincipalID, err error) {
+	err = c.db.Read(ctx, func(tx *store.Tx) error {
+		p, err := tx.PrincipalByName(name)
+		if err == nil {
+			id = p.ID
+		}
+		return clm.About(name, err)
+	})
+	return id, err
+}

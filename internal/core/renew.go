@@ -2,6 +2,8 @@ package core
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"github.com/certwright/certwright/internal/clm"
 	"github.com/certwright/certwright/internal/pki"
@@ -22,15 +24,18 @@ type Renew struct {
 // RenewKinds are the ways in which Renew fails. Of Busy, Field is "queued" while
 // nobody has begun, "csr" while the work waits for a signing request, and empty
 // otherwise; of Unmanaged, Value is the management type; of NeedsCSR, Field is
-// "required", "refused" or, where a place's requests come from outside, "origin".
+// "required", "refused" or, where a place's requests come from outside, "origin";
+// of Unwritten, what could not be: the attribute of the place that comes first in
+// writesOfRenewal (clm.UserCSR with "/none" where it was to be removed), "csr" or "work".
 var RenewKinds = []clm.Kind{
 	clm.Internal, clm.Invalid, clm.NotFound, clm.Unmanaged, clm.Busy, clm.Disabled, clm.InError, clm.NeedsCSR, clm.Violation,
+	clm.Unwritten,
 }
 
 // Renew opens the work that leads to the place's next version. The version in use
 // stays so until the new one is in.
 func (c *Core) Renew(ctx context.Context, who clm.Actor, r Renew) (done Accepted, err error) {
-	csr, csrErr := parseCSR(r.CSR)
+	sent, csrErr := parseCSR(r.CSR)
 	claim := c.reserve()
 	var t *task
 	err = c.db.Write(ctx, store.Entry{Actor: who, Action: "renew", Subject: r.DN}, func(tx *store.Tx) error {
@@ -48,12 +53,22 @@ func (c *Core) Renew(ctx context.Context, who clm.Actor, r Renew) (done Accepted
 		if err != nil {
 			return err
 		}
+		csr := sent
+		if r.CSR == "" {
+			if csr, err = heldCSR(tx, path); err != nil {
+				return err
+			}
+		}
 		if err := r.may(tx, path, open, csr, csrErr); err != nil {
 			return clm.About(string(place.DN), err)
 		}
-		if r.write(place, csr) {
+		r.write(place, csr, path.Value(clm.UserCSR))
+		if changed := changedBy(path.Last().Own, place.Own); changed != "" {
 			if err := tx.SaveObject(place); err != nil {
-				return err
+				if changed == clm.UserCSR && csr == nil {
+					changed += "/none"
+				}
+				return clm.About(string(place.DN), unwritten(string(changed), err))
 			}
 		}
 		var from *clm.Work
@@ -62,7 +77,7 @@ func (c *Core) Renew(ctx context.Context, who clm.Actor, r Renew) (done Accepted
 		}
 		t, err = begin(tx, who, append(path[:len(path)-1:len(path)-1], place), csr, from, "renew", claim)
 		done = Accepted{DN: place.DN, ID: place.ID, Version: t.version.ID, Work: t.work.ID}
-		return clm.About(string(place.DN), busyIfTaken(err))
+		return clm.About(string(place.DN), err)
 	})
 	c.hand(claim, t, err)
 	return done, err
@@ -77,7 +92,7 @@ func (r Renew) may(tx *store.Tx, path clm.Path, open *Open, csr *pki.CSR, csrErr
 			return err
 		}
 	}
-	if m := management(path); !isManaged(m) {
+	if m := path.Management(); !clm.IsManaged(m) {
 		return clm.Fail(clm.Unmanaged, "", m)
 	}
 	if open != nil && open.State != clm.Stopped && !(open.State == clm.AwaitsCSR && r.CSR != "") {
@@ -91,7 +106,7 @@ func (r Renew) may(tx *store.Tx, path clm.Path, open *Open, csr *pki.CSR, csrErr
 	}
 	policy := path[:len(path)-1].PolicyFor(place.Class)
 	fromOutside := len(place.Own[clm.UserCSR]) > 0 && place.Own[clm.UserCSR][0] == "1"
-	if err := csrWish(policy, r.CSR != "", fromOutside); err != nil {
+	if err := csrWish(policy, r.CSR != "" || csr != nil, fromOutside); err != nil {
 		return err
 	}
 	if csrErr != nil {
@@ -109,24 +124,33 @@ func (r Renew) may(tx *store.Tx, path clm.Path, open *Open, csr *pki.CSR, csrErr
 // busyField says which kind of busy a state is.
 var busyField = map[clm.State]string{clm.Queued: "queued", clm.AwaitsCSR: "csr"}
 
-// write writes the renewal's data on the place and reports whether it had any.
-func (r Renew) write(place *clm.Object, csr *pki.CSR) (changed bool) {
-	if _, off := place.Own[clm.Off]; off {
-		delete(place.Own, clm.Off)
-		changed = true
-	}
-	if csr != nil {
+// writesOfRenewal are the attributes that a renewal may have to write, in the order
+// in which a store that cannot be written is complained of.
+var writesOfRenewal = []clm.Attr{clm.Off, clm.UserCSR, clm.KeySize, clm.Curve}
+
+// write writes the renewal's data on the place. A place whose requests come from
+// outside makes its own once policy is locked to that.
+func (r Renew) write(place *clm.Object, csr *pki.CSR, wanted clm.Setting) {
+	delete(place.Own, clm.Off)
+	delete(place.Own, clm.HeldCSR)
+	switch {
+	case csr != nil:
 		writeDemand(place.Own, demandOfCSR(csr), true)
-		changed = true
+	case wanted.Locked && !wanted.IsOn():
+		delete(place.Own, clm.UserCSR)
 	}
-	return changed
 }
 
-// busyIfTaken turns the index's refusal of a second open work into Busy: no rule
-// that was forgotten can open two.
-func busyIfTaken(err error) error {
-	if err == store.ErrDuplicate {
-		return clm.Busy
+// changedBy is the first attribute that differs, those of writesOfRenewal before
+// all others; empty where none does.
+func changedBy(before, after map[clm.Attr][]string) clm.Attr {
+	if maps.EqualFunc(before, after, slices.Equal[[]string]) {
+		return ""
 	}
-	return err
+	for _, a := range writesOfRenewal {
+		if !slices.Equal(before[a], after[a]) {
+			return a
+		}
+	}
+	return clm.CommonName
 }

@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"slices"
 	"strconv"
 
 	"github.com/certwright/certwright/internal/clm"
@@ -12,16 +13,18 @@ import (
 // Request asks for a certificate: a new one at a new place in a folder, or the
 // next one of a place that exists.
 type Request struct {
-	Folder       string // its DN
-	Name         string // of the place; empty: the common name, or else the first DNS name
-	Class        clm.Class
-	Authority    string // the DN of the template; empty: what policy says
+	Folder       string    // its DN
+	Name         string    // of the place; empty: the common name, or else the first DNS name
+	Class        clm.Class // empty: what the authority makes
+	Authority    string    // the DN of the template; empty: what policy says
 	Names        clm.Names
 	KeyAlgorithm string
 	KeySize      int
 	Curve        string
 	CSR          string                // PKCS #10 in any form that clients send; empty: key and request are made here
 	Own          map[clm.Attr][]string // further values to be written on the object
+	Fields       []FieldValues         // values of custom fields; those that are not named stay as they are
+	Devices      []DeviceWish          // where the certificate is to be used
 	Reenable     bool                  // a disabled place is enabled again
 	Hold         bool                  // write it all down, but begin nothing
 
@@ -38,13 +41,18 @@ type Accepted struct {
 	ID      clm.ObjectID
 	Version clm.VersionID
 	Work    clm.WorkID // zero where nothing was begun
+	Devices []BoundDevice
 }
 
 // RequestKinds are the ways in which Request fails. NotFound and Denied are about
 // the folder; of Invalid, Field says which input; of NeedsCSR, whether one is
-// required or refused, and Value whose rule it is.
+// required or refused, and Value whose rule it is; of Exists, Field is "class"
+// where an object of another class (Value) has the name, and "bound" where an
+// application uses another certificate (Value). A custom field may be Unsupported
+// for the class, Denied where policy has locked it, or Invalid.
 var RequestKinds = []clm.Kind{
-	clm.Internal, clm.Invalid, clm.NotFound, clm.Disabled, clm.Unmanaged, clm.NeedsCSR, clm.Violation, clm.Exists,
+	clm.Internal, clm.Invalid, clm.NotFound, clm.Denied, clm.Disabled, clm.Unmanaged, clm.NeedsCSR, clm.Violation, clm.Exists,
+	clm.Unsupported, clm.Unwritten,
 }
 
 // Request writes the request down and begins the work. A place whose work is
@@ -52,9 +60,6 @@ var RequestKinds = []clm.Kind{
 // brings later is dropped. A place that has stopped on an error takes the request
 // but stays stopped.
 func (c *Core) Request(ctx context.Context, who clm.Actor, r Request) (done Accepted, err error) {
-	if r.Class == "" {
-		r.Class = clm.ServerCertificate
-	}
 	csr, csrErr := parseCSR(r.CSR)
 	if csr != nil {
 		r.Names = csr.Names
@@ -70,6 +75,10 @@ func (c *Core) Request(ctx context.Context, who clm.Actor, r Request) (done Acce
 		if !rights.Has(clm.Create) || folder.Last().Class != clm.Folder {
 			return clm.About(r.Folder, clm.NotFound)
 		}
+		r := r
+		if r.Class == "" {
+			r.Class = r.classFor(tx, folder)
+		}
 		place, fresh, err := r.place(tx, who, folder)
 		if err != nil {
 			return err
@@ -78,18 +87,22 @@ func (c *Core) Request(ctx context.Context, who clm.Actor, r Request) (done Acce
 		if err := r.admit(tx, who, folder, place, csr, csrErr); err != nil {
 			return clm.About(string(place.DN), err)
 		}
+		done = Accepted{DN: place.DN, ID: place.ID}
+		if done.Devices, err = bindDevices(tx, who, place, r.Devices); err != nil {
+			return err
+		}
+		path := append(folder[:len(folder):len(folder)], place)
+		rests := r.Hold || !clm.IsManaged(path.Management())
+		if err := hold(tx, place, csr, rests); err != nil {
+			return err
+		}
 		if fresh {
 			err = tx.AddObject(place, folder.Last().ID)
 		} else {
 			err = tx.SaveObject(place)
 		}
-		if err != nil {
+		if err != nil || rests {
 			return err
-		}
-		done = Accepted{DN: place.DN, ID: place.ID}
-		path := append(folder[:len(folder):len(folder)], place)
-		if r.Hold || !isManaged(management(path)) {
-			return nil
 		}
 		open, err := tx.OpenWork(place.ID, clm.EnrollLane)
 		if err != nil {
@@ -103,6 +116,23 @@ func (c *Core) Request(ctx context.Context, who clm.Actor, r Request) (done Acce
 	return done, err
 }
 
+// classFor is the class of what the authority makes that the request is for. One
+// that is for clients makes user certificates where they name a user.
+func (r Request) classFor(tx *store.Tx, folder clm.Path) clm.Class {
+	dn := r.Authority
+	if dn == "" {
+		dn = folder.ValueFor(clm.ServerCertificate, clm.IssuedBy).First()
+	}
+	authority, err := authorityPath(tx, dn)
+	switch {
+	case err != nil, !slices.Contains(authority.Last().Own[clm.Profile], "client"):
+		return clm.ServerCertificate
+	case len(r.Names.UPN)+len(r.Names.Email) > 0:
+		return clm.UserCertificate
+	}
+	return clm.DeviceCertificate
+}
+
 // place finds the place that the request names, or makes up a new one.
 func (r Request) place(tx *store.Tx, who clm.Actor, folder clm.Path) (place *clm.Object, fresh bool, err error) {
 	name := r.Name
@@ -112,12 +142,9 @@ func (r Request) place(tx *store.Tx, who clm.Actor, folder clm.Path) (place *clm
 	if name == "" && len(r.Names.DNS) > 0 {
 		name = r.Names.DNS[0]
 	}
-	if err := clm.CheckName(name); err != nil {
-		return nil, false, clm.About(r.Folder, err)
-	}
-	dn, err := clm.ParseDN(string(folder.Last().DN.Child(name)))
+	dn, err := childDN(folder.Last(), name)
 	if err != nil {
-		return nil, false, clm.About(r.Folder, clm.Fail(clm.Invalid, "name", name)) // it would be too deep
+		return nil, false, err
 	}
 	path, err := tx.Path(dn)
 	switch {
@@ -128,7 +155,7 @@ func (r Request) place(tx *store.Tx, who clm.Actor, folder clm.Path) (place *clm
 	case err == nil:
 		return cloned(path.Last()), false, nil
 	case clm.AsError(err).Kind == clm.NotFound:
-		return &clm.Object{DN: dn, Class: r.Class, Own: map[clm.Attr][]string{}}, true, nil
+		return &clm.Object{ID: tx.NewObjectID(), DN: dn, Class: r.Class, Own: map[clm.Attr][]string{}}, true, nil
 	}
 	return nil, false, err
 }
@@ -142,7 +169,7 @@ func (r Request) admit(tx *store.Tx, who clm.Actor, folder clm.Path, place *clm.
 		}
 	}
 	policy := folder.PolicyFor(place.Class)
-	if m := policy.Management; m.Locked && !isManaged(m.First()) {
+	if m := policy.Management; m.Locked && !clm.IsManaged(m.First()) {
 		return clm.Fail(clm.Unmanaged, "policy", m.First())
 	}
 	if (clm.Certificate{Object: *place}).IsOff() && !r.Reenable {
@@ -156,6 +183,9 @@ func (r Request) admit(tx *store.Tx, who clm.Actor, folder clm.Path, place *clm.
 		return csrErr
 	}
 	r.write(place.Own, csr)
+	if err := setFields(tx, folder, place, r.Fields); err != nil {
+		return err
+	}
 	path := append(folder[:len(folder):len(folder)], place)
 	demand := r.demand()
 	if csr != nil {
@@ -170,6 +200,19 @@ func (r Request) admit(tx *store.Tx, who clm.Actor, folder clm.Path, place *clm.
 		return err
 	}
 	return r.checkAuthority(tx, who, path)
+}
+
+// hold keeps the signing request of a place that nothing is begun for, until
+// somebody asks for its renewal; of any other place it forgets what was kept.
+func hold(tx *store.Tx, place *clm.Object, csr *pki.CSR, rests bool) error {
+	delete(place.Own, clm.HeldCSR)
+	if !rests || csr == nil {
+		return nil
+	}
+	v := clm.Version{Certificate: place.ID, UserCSR: true, CSR: csr.DER, KeyHash: csr.KeyHash}
+	err := tx.AddVersion(&v)
+	set(place.Own, clm.HeldCSR, strconv.FormatInt(int64(v.ID), 10))
+	return unwritten("csr", err)
 }
 
 // canBeSaid makes sure that a certificate can hold the names.

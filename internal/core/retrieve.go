@@ -1,25 +1,30 @@
 package core
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 
 	"github.com/certwright/certwright/internal/clm"
+	"github.com/certwright/certwright/internal/pki"
 	"github.com/certwright/certwright/internal/store"
 )
 
 // Retrieve asks for the certificate of a place.
 type Retrieve struct {
 	DN       string
-	WithKey  bool // the private key too
-	KeyIfAny bool // the private key if it is held and the actor may have it, without complaint
-	InUse    bool // the version in use, even while a new one is on its way
+	Version  clm.VersionID // rather than DN: this version, whatever its place does
+	WithKey  bool          // the private key too
+	KeyIfAny bool          // the private key if it is held and the actor may have it, without complaint
+	InUse    bool          // the version in use, even while a new one is on its way
 
 	// Check is what the edge has to say once the place is found; nil has nothing to say.
 	Check func(clm.Path) error
 }
 
-// RetrieveKinds are the ways in which Retrieve fails. Denied is about reading the key.
+// RetrieveKinds are the ways in which Retrieve fails. Denied is about reading the
+// key; a key that is not that of the certificate is NoKey with the Field "mismatch":
+// the two are never handed out together.
 var RetrieveKinds = []clm.Kind{clm.Internal, clm.Invalid, clm.NotFound, clm.NotIssued, clm.NoKey, clm.Denied}
 
 // Issued is a certificate as handed out. While work that leads to a new one is
@@ -45,7 +50,7 @@ type Open struct {
 func (c *Core) Retrieve(ctx context.Context, who clm.Actor, r Retrieve) (got Issued, err error) {
 	var sealed []byte
 	err = c.db.Read(ctx, func(tx *store.Tx) error {
-		path, rights, err := find(tx, who, r.DN)
+		path, rights, err := r.find(tx, who)
 		if err != nil {
 			return err
 		}
@@ -58,15 +63,10 @@ func (c *Core) Retrieve(ctx context.Context, who clm.Actor, r Retrieve) (got Iss
 				return clm.About(dn, err)
 			}
 		}
-		if got, err = c.inUse(tx, path); err != nil || got.Open != nil && !r.InUse {
+		if got, err = c.asked(tx, path, r); err != nil || got.Open != nil && !r.InUse {
 			return clm.About(dn, err)
 		}
-		if got.Open != nil && got.Place.Current != 0 {
-			if err := c.version(tx, &got); err != nil {
-				return err
-			}
-		}
-		if got.Place.Current == 0 {
+		if len(got.Version.Cert) == 0 {
 			return clm.About(dn, clm.NotIssued)
 		}
 		sealed, err = r.key(got.Version, rights)
@@ -75,7 +75,38 @@ func (c *Core) Retrieve(ctx context.Context, who clm.Actor, r Retrieve) (got Iss
 	if err != nil || len(sealed) == 0 {
 		return got, err
 	}
-	got.Key, err = c.openKey(sealed, versionBind(got.Version.ID))
+	if got.Key, err = c.openKey(sealed, versionBind(got.Version.ID)); err != nil {
+		return got, err
+	}
+	if !bytes.Equal(pki.PublicKeyHash(got.Key.Public()), got.Version.KeyHash) {
+		return Issued{}, clm.About(string(got.Place.DN), clm.Fail(clm.NoKey, "mismatch", ""))
+	}
+	return got, nil
+}
+
+// find finds the place: the one of the version, or else the one with the DN.
+func (r Retrieve) find(tx *store.Tx, who clm.Actor) (clm.Path, clm.Rights, error) {
+	if r.Version == 0 {
+		return find(tx, who, r.DN)
+	}
+	v, err := tx.Version(r.Version)
+	if err != nil {
+		return nil, 0, err
+	}
+	return findByID(tx, who, v.Certificate)
+}
+
+// asked reads what is asked for of the place at the end of the path. Of one
+// version there is no open work to tell of: it is what it is.
+func (c *Core) asked(tx *store.Tx, path clm.Path, r Retrieve) (got Issued, err error) {
+	if r.Version != 0 {
+		got = Issued{Place: clm.Certificate{Object: *path.Last()}, Path: path}
+		err = got.read(tx, r.Version)
+		return got, err
+	}
+	if got, err = c.inUse(tx, path); err == nil && r.InUse && got.Open != nil && got.Place.Current != 0 {
+		err = c.version(tx, &got)
+	}
 	return got, err
 }
 
@@ -104,10 +135,13 @@ func (c *Core) inUse(tx *store.Tx, path clm.Path) (got Issued, err error) {
 }
 
 // version reads the version in use with its chain.
-func (c *Core) version(tx *store.Tx, got *Issued) (err error) {
-	if got.Version, err = tx.Version(got.Place.Current); err != nil {
+func (c *Core) version(tx *store.Tx, got *Issued) error { return got.read(tx, got.Place.Current) }
+
+// read reads the version with its chain.
+func (i *Issued) read(tx *store.Tx, id clm.VersionID) (err error) {
+	if i.Version, err = tx.Version(id); err != nil {
 		return err
 	}
-	got.Chain, err = tx.Chain(got.Version.Chain)
+	i.Chain, err = tx.Chain(i.Version.Chain)
 	return err
 }

@@ -40,6 +40,9 @@ func (c *Core) Run(ctx context.Context) {
 	}()
 	beat := c.keepLeases()
 	defer beat()
+	var renewing sync.WaitGroup
+	defer renewing.Wait()
+	renewing.Go(func() { c.renewAutomatically(ctx) })
 	for ctx.Err() == nil {
 		switch more, err := c.claim(ctx, &workers); {
 		case err != nil && ctx.Err() == nil:
@@ -267,7 +270,11 @@ func (c *Core) save(t *task, rests bool) error {
 		if err := tx.SaveVersion(v); err != nil || !t.work.Done {
 			return err
 		}
-		return tx.Activate(v, t.issued)
+		path, err := tx.PathByID(v.Certificate) // not t.path: what it says of renewal may have changed since
+		if err != nil {
+			return err
+		}
+		return tx.Activate(v, t.issued, path.RenewalAt(v))
 	})
 }
 

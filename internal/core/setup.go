@@ -51,6 +51,9 @@ func caNames(cn string) clm.Names {
 // password is that of a new user admin; one that exists keeps its own. first
 // reports whether the user was made by this call.
 func (c *Core) Setup(ctx context.Context, password secret.Plain) (first bool, err error) {
+	if err := c.db.Describe(ctx, readFacts); err != nil {
+		return false, fmt.Errorf("take the certificates into the inventory: %w", err)
+	}
 	if err := c.makeRoots(ctx); err != nil {
 		return false, err
 	}
@@ -66,6 +69,7 @@ func (c *Core) Setup(ctx context.Context, password secret.Plain) (first bool, er
 	}
 	for _, p := range []Put{
 		embeddedCA(DefaultCA, RSAIssuer), embeddedCA(ECDSACA, ECDSAIssuer), {DN: DefaultZone, Class: clm.Folder},
+		{DN: FieldsDN, Class: clm.FieldRoot},
 	} {
 		if _, err := c.Object(ctx, clm.System, p.DN); err == nil {
 			continue

@@ -88,10 +88,17 @@ func (c *Core) Put(ctx context.Context, who clm.Actor, p Put) (changes []Change,
 		changes = fresh
 		tx.About(string(dn), describe(fresh))
 		if o.ID != "" {
-			if err := p.may(append(above, o), who, clm.Write); err != nil {
+			path := append(above, o)
+			if err := p.may(path, who, clm.Write); err != nil {
 				return err
 			}
-			return tx.SaveObject(o)
+			if err := p.check(tx, path); err != nil {
+				return err
+			}
+			if err := tx.SaveObject(o); err != nil {
+				return err
+			}
+			return replanAfter(tx, path, fresh)
 		}
 		parent, err := c.folder(tx, who, dn.Parent())
 		if err != nil {
@@ -103,9 +110,27 @@ func (c *Core) Put(ctx context.Context, who clm.Actor, p Put) (changes []Change,
 		if err := p.may(parent, who, clm.Create); err != nil {
 			return err
 		}
+		if err := p.check(tx, append(parent[:len(parent):len(parent)], o)); err != nil {
+			return err
+		}
 		return tx.AddObject(o, parent.Last().ID)
 	})
 	return changes, err
+}
+
+// check makes sure of what can only be seen when all that holds is known.
+func (p Put) check(tx *store.Tx, path clm.Path) error {
+	if isCertificate(path) {
+		return clm.About(p.DN, checkWindow(tx, path[:len(path)-1], p.Class, path.Last().Own))
+	}
+	for key := range p.Policy {
+		if key.Attr == clm.RenewalWindow || key.Attr == clm.ValidityDays {
+			if err := checkWindow(tx, path, key.Class, nil); err != nil {
+				return clm.About(p.DN, err)
+			}
+		}
+	}
+	return nil
 }
 
 // may reports whether who may do what the put does to the last object of the path.

@@ -12,6 +12,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -19,6 +20,8 @@ import (
 	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver by which test databases are made
+
+	"github.com/certwright/certwright/internal/clm"
 )
 
 // Databases runs the test on a fresh database of each kind. Where there is no
@@ -34,10 +37,12 @@ func Databases(t *testing.T, test func(t *testing.T, d Database)) {
 	})
 }
 
-// Database is an empty database of a test's own.
+// Database is a database of a test's own, empty unless it was set up.
 type Database struct {
 	Address string
 	Dir     string // a folder of the test's own
+
+	admin clm.Actor // of one that was set up: spares its copies setup and login
 }
 
 // SQLite makes a database in a file.
@@ -63,6 +68,48 @@ func Postgres(t testing.TB) Database {
 		t.Fatal(err)
 	}
 	return Database{Address: cluster.address(name), Dir: t.TempDir()}
+}
+
+// SetUp sets a database up as a first start would, for CopyOf.
+func SetUp(t testing.TB, d Database) Database {
+	t.Helper()
+	r := New(t, d, Options{Idle: true})
+	r.Stop()
+	d.admin = r.Admin
+	return d
+}
+
+// CopyOf makes a database that begins as d stands: making CAs takes longer than most
+// tests do. Nobody may have d open meanwhile. The copy goes when the test ends.
+func CopyOf(t testing.TB, d Database) Database {
+	t.Helper()
+	fresh := SQLite(t)
+	fresh.admin = d.admin
+	copied := []string{"master.key"}
+	if !strings.HasPrefix(d.Address, "postgres://") {
+		copied = append(copied, filepath.Base(d.Address))
+	} else {
+		name := fmt.Sprintf("test%d", cluster.count.Add(1))
+		if err := cluster.exec("CREATE DATABASE " + name + " TEMPLATE " + cluster.database(d.Address)); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := cluster.exec("DROP DATABASE " + name + " WITH (FORCE)"); err != nil {
+				t.Error(err)
+			}
+		})
+		fresh.Address = cluster.address(name)
+	}
+	for _, name := range copied {
+		data, err := os.ReadFile(filepath.Join(d.Dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(fresh.Dir, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return fresh
 }
 
 // Main runs the tests of a package and ends the servers that they have started.
@@ -143,6 +190,12 @@ func (p *postgres) exec(statement string) error {
 
 func (p *postgres) address(database string) string {
 	return (&url.URL{Scheme: "postgres", Path: "/" + database, RawQuery: url.Values{"host": {p.dir}, "user": {"postgres"}}.Encode()}).String()
+}
+
+// database is the name that stands in an address.
+func (p *postgres) database(address string) string {
+	name, _, _ := strings.Cut(strings.TrimPrefix(address, "postgres:///"), "?")
+	return name
 }
 
 func (p *postgres) stop() {

@@ -54,7 +54,9 @@ func (r *Rig) Secret(s secret.Plain) {
 type Options struct {
 	Connectors ca.Registry // further connectors
 	Workers    int
-	Idle       bool // nobody carries out work
+	Idle       bool                         // nobody carries out work
+	Rehearsal  bool                         // states may be put on stage
+	Fault      func(statement string) error // see store.Options
 }
 
 // New makes a rig. When the test ends it looks for every secret that the test has
@@ -76,7 +78,7 @@ func (r *Rig) Start(o Options) {
 	r.t.Helper()
 	ctx := context.Background()
 	var err error
-	if r.DB, err = store.Open(ctx, r.Database.Address, store.Options{Clock: r.Clock.Now}); err != nil {
+	if r.DB, err = store.Open(ctx, r.Database.Address, store.Options{Clock: r.Clock.Now, Fault: o.Fault}); err != nil {
 		r.t.Fatal(err)
 	}
 	if r.Box, err = secret.OpenBox(filepath.Join(r.Database.Dir, "master.key"), secret.Plain{}); err != nil {
@@ -86,13 +88,15 @@ func (r *Rig) Start(o Options) {
 	connectors := maps.Clone(all.Registry)
 	maps.Copy(connectors, o.Connectors)
 	r.Core = core.New(core.Config{
-		DB: r.DB, Box: r.Box, Connectors: connectors, MakeIssuer: MakeIssuer, Log: slog.New(slog.NewTextHandler(r.Log, nil)), Workers: o.Workers,
+		DB: r.DB, Box: r.Box, Connectors: connectors, MakeIssuer: MakeIssuer, Log: slog.New(slog.NewTextHandler(r.Log, nil)), Workers: o.Workers, Rehearsal: o.Rehearsal,
 	})
-	if _, err := r.Setup(ctx, r.Password); err != nil {
-		r.t.Fatal(err)
-	}
-	if r.Admin, err = r.Login(ctx, core.Login{Name: core.Admin, Password: r.Password, Address: "127.0.0.1"}); err != nil {
-		r.t.Fatal(err)
+	if r.Admin = r.Database.admin; r.Admin.ID == "" {
+		if _, err := r.Setup(ctx, r.Password); err != nil {
+			r.t.Fatal(err)
+		}
+		if r.Admin, err = r.Login(ctx, core.Login{Name: core.Admin, Password: r.Password, Address: "127.0.0.1"}); err != nil {
+			r.t.Fatal(err)
+		}
 	}
 	running, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup

@@ -5,37 +5,72 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"errors"
-	"fmt"
+	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/certwright/certwright/internal/clm"
 )
 
 // Activate makes the version the one in use, and what the inventory knows of the
-// certificate its own.
-func (tx *Tx) Activate(v clm.Version, names clm.Names) error {
-	// Nearly every renewal keeps its names: then there is nothing to do about them.
-	print := printOf(names)
-	n, err := tx.c.exec("UPDATE certificates SET current = $1, not_after = $2 WHERE id = $3 AND names = $4",
-		int64(v.ID), micros(v.NotAfter), string(v.Certificate), print)
-	if err != nil || n == 1 {
-		return err
+// certificate its own. renewAt is when it is to be renewed by itself; zero for never.
+func (tx *Tx) Activate(v clm.Version, f clm.Facts, renewAt time.Time) error {
+	// Nearly every renewal brings the same names and facts: then only dates move.
+	print := printOf(f)
+	now := place{notBefore: micros(v.NotBefore), notAfter: micros(v.NotAfter)}
+	was, err := one(tx, func(r row) (p place, err error) { return p, r.Scan(&p.notBefore, &p.notAfter) },
+		`UPDATE certificates SET current = $1, was_before = not_before, was_after = not_after, not_before = $2, not_after = $3, renew_at = $4
+		WHERE id = $5 AND names = $6 AND cohort <> 0 RETURNING was_before, was_after`,
+		int64(v.ID), now.notBefore, now.notAfter, micros(renewAt), string(v.Certificate), print)
+	if errors.Is(err, sql.ErrNoRows) {
+		return tx.activateAnew(v, f, renewAt)
 	}
-	if _, err := tx.c.exec("UPDATE certificates SET current = $1, not_after = $2, cn_key = $3, names = $4 WHERE id = $5",
-		int64(v.ID), micros(v.NotAfter), strings.ToLower(names.CommonName), print, string(v.Certificate)); err != nil {
-		return err
-	}
-	return tx.saveSANs(v.Certificate, names)
+	tx.count(was, -1)
+	tx.count(now, +1)
+	return err
 }
 
-// printOf tells names that are searched for from one another.
-func printOf(names clm.Names) string {
-	h := sha256.New()
-	for _, s := range append(sansOf(names), san{string(clm.CommonName), strings.ToLower(names.CommonName)}) {
-		fmt.Fprintf(h, "%s=%q\n", s.kind, s.value)
+// activateAnew is Activate of a version that says something else than the one before.
+func (tx *Tx) activateAnew(v clm.Version, f clm.Facts, renewAt time.Time) error {
+	k, was, err := tx.cohortOf(v.Certificate)
+	if err != nil {
+		return err
 	}
-	return hex.EncodeToString(h.Sum(nil)[:16])
+	now := place{notBefore: micros(v.NotBefore), notAfter: micros(v.NotAfter)}
+	if was.cohort != 0 { // otherwise Describe will look at it
+		if now.cohort, err = tx.saveCohort(k.Holding(f)); err != nil {
+			return err
+		}
+		tx.count(was, -1)
+		tx.count(now, +1)
+	}
+	if _, err := tx.c.exec("UPDATE certificates SET current = $1, cohort = $2, cn_key = $3, names = $4, not_before = $5, not_after = $6, renew_at = $7 WHERE id = $8",
+		int64(v.ID), now.cohort, strings.ToLower(f.CommonName), printOf(f), now.notBefore, now.notAfter, micros(renewAt), string(v.Certificate)); err != nil {
+		return err
+	}
+	return tx.saveSANs(v.Certificate, f.Names)
+}
+
+// SetRenewal says when the certificate is to be renewed by itself; zero for never.
+func (tx *Tx) SetRenewal(id clm.ObjectID, at time.Time) error {
+	_, err := tx.c.exec("UPDATE certificates SET renew_at = $1 WHERE id = $2 AND renew_at <> $1", micros(at), string(id))
+	return err
+}
+
+// DueRenewals lists certificates whose renewal is due, at most so many, the
+// longest due first.
+func (tx *Tx) DueRenewals(now time.Time, most int) ([]clm.ObjectID, error) {
+	return all(tx, scanOne[clm.ObjectID], "SELECT id FROM certificates WHERE renew_at > 0 AND renew_at <= $1 ORDER BY renew_at LIMIT $2", micros(now), most)
+}
+
+// printOf tells facts that are searched for from one another.
+func printOf(f clm.Facts) string {
+	values := append(Cohort{}.Holding(f).Row(), strings.ToLower(f.CommonName))
+	for _, s := range sansOf(f.Names) {
+		values = append(values, s.kind, s.value)
+	}
+	return strconv.FormatInt(hashOf(values), 36)
 }
 
 // san is one searchable name of a certificate.
@@ -88,8 +123,12 @@ func sansOf(names clm.Names) (sans []san) {
 
 // AddVersion writes a new version down and gives it its ID and time.
 func (tx *Tx) AddVersion(v *clm.Version) error {
-	v.ID, v.Created = clm.VersionID(tx.db.ids.next(tx.Now)), tx.Now
-	_, err := tx.c.exec(`INSERT INTO versions (id, certificate, created, user_csr, sealed, csr, key_hash, authority, ref, cert, chain, thumbprint, serial, not_before, not_after)
+	number, err := tx.db.numbers.give()
+	if err != nil {
+		return err
+	}
+	v.ID, v.Created = clm.VersionID(number), tx.Now
+	_, err = tx.c.exec(`INSERT INTO versions (id, certificate, created, user_csr, sealed, csr, key_hash, authority, ref, cert, chain, thumbprint, serial, not_before, not_after)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
 		int64(v.ID), string(v.Certificate), micros(v.Created), v.UserCSR, v.Sealed, v.CSR, v.KeyHash, string(v.Authority), v.Ref,
 		v.Cert, hex.EncodeToString(v.Chain), v.Thumbprint, v.Serial, micros(v.NotBefore), micros(v.NotAfter))
@@ -128,15 +167,22 @@ func (tx *Tx) Version(id clm.VersionID) (clm.Version, error) {
 
 // Versions lists all versions of a certificate, the oldest first.
 func (tx *Tx) Versions(id clm.ObjectID) ([]clm.Version, error) {
-	return all(tx, scanVersion, "SELECT "+versionColumns+" FROM versions v WHERE v.certificate = $1 ORDER BY v.id", string(id))
+	return all(tx, scanVersion, "SELECT "+versionColumns+" FROM versions v WHERE v.certificate = $1 ORDER BY v.created, v.id", string(id))
 }
 
 // KeySeen reports whether the public key has served before: a certificate was
-// issued for it, or another place has asked for one.
+// issued for it, be it one whose place is gone, or another place has asked for one.
 func (tx *Tx) KeySeen(hash []byte, place clm.ObjectID) (bool, error) {
-	n, err := one(tx, scanOne[int64], "SELECT COUNT(*) FROM (SELECT 1 AS x FROM versions WHERE key_hash = $1 AND (cert IS NOT NULL OR certificate <> $2) LIMIT 1) AS seen",
+	n, err := one(tx, scanOne[int64], "SELECT COUNT(*) FROM (SELECT 1 AS x FROM versions WHERE key_hash = $1 AND (cert IS NOT NULL OR certificate <> $2) UNION ALL SELECT 1 FROM past_keys WHERE key_hash = $1 LIMIT 1) AS seen",
 		hash, string(place))
 	return n > 0, err
+}
+
+// ReplaceKey puts the sealed key in the place of the one that the version has, if
+// it has one; nil takes it away.
+func (tx *Tx) ReplaceKey(id clm.VersionID, sealed []byte) error {
+	_, err := tx.c.exec("UPDATE versions SET sealed = $1 WHERE id = $2", sealed, int64(id))
+	return err
 }
 
 // ResealVersions runs reseal over the sealed key of every version, in batches

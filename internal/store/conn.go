@@ -13,8 +13,10 @@ type conn struct {
 	pool    *sql.DB
 	conn    *sql.Conn
 	stmts   map[string]*sql.Stmt
-	lost    error // why the transaction under way cannot be saved
-	tree    int64 // the revision that the transaction under way has given the tree; zero for none
+	lost    error              // why the transaction under way cannot be saved
+	tree    int64              // the revision that the transaction under way has given the tree; zero for none
+	counted map[tally]int64    // what the transaction under way adds to the tallies
+	fault   func(string) error // see Options
 }
 
 func newConn(d dialect, pool *sql.DB) *conn {
@@ -56,6 +58,11 @@ func (c *conn) forget() {
 }
 
 func (c *conn) exec(query string, args ...any) (int64, error) {
+	if c.fault != nil {
+		if err := c.fault(query); err != nil {
+			return 0, err
+		}
+	}
 	stmt, err := c.prepare(query)
 	if err != nil {
 		return 0, c.note(err)
@@ -77,7 +84,7 @@ func (c *conn) note(err error) error {
 
 // begin starts a transaction with the words that the dialect has for it.
 func (c *conn) begin(words string) error {
-	c.lost, c.tree = nil, 0
+	c.lost, c.tree, c.counted = nil, 0, map[tally]int64{}
 	_, err := c.exec(words)
 	return err
 }

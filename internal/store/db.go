@@ -40,9 +40,13 @@ type DB struct {
 	gone    chan struct{} // the writer has ended
 
 	ids      ids
+	numbers  numbers
 	tree     treeCache
 	revision atomic.Int64 // of the tree, as committed; zero where other nodes may change it
 	chains   chainCache
+	census   census
+	pages    pages
+	shard    int64 // where this process counts
 	hub      hub
 }
 
@@ -54,6 +58,11 @@ const readers = 8
 // for a server.
 type Options struct {
 	Clock func() time.Time // nil: the real one
+
+	// Fault is for tests of what happens when the database fails: it sees each
+	// statement of a write before it is carried out, and what it returns is what the
+	// statement comes to. nil: no such thing.
+	Fault func(statement string) error
 }
 
 // Open opens the database at the address, which is a postgres:// URL, a
@@ -86,12 +95,17 @@ func Open(ctx context.Context, address string, o Options) (*DB, error) {
 	for range readers {
 		db.readers <- newConn(d, read)
 	}
+	writer := newConn(d, write)
+	writer.fault = o.Fault
+	db.shard = db.newShard()
 	go func() {
-		db.writeJobs(newConn(d, write))
+		db.writeJobs(writer)
 		close(db.gone)
 	}()
 	db.listen(address)
 	if db.IsShared() {
+		// Not worth failing for: another node may be at it, and the next start tries again.
+		_ = db.submit(ctx, nil, (*Tx).mergeShards)
 		return db, nil
 	}
 	if err := db.takeOver(ctx); err != nil {
@@ -148,12 +162,13 @@ type Tx struct {
 	c   *conn
 
 	entry   *Entry
-	tree    int64      // the revision of the tree that it sees, plus one; zero until asked
-	newTree bool       // it has given the tree that revision
-	writes  bool       // it is a write's, so that no other changes the tree of a database of one node
-	glances bool       // its statements do not share a snapshot
-	touched []clm.Work // works that moved, as they stand now
-	wake    bool       // there may be something to claim
+	tree    int64           // the revision of the tree that it sees, plus one; zero until asked
+	newTree bool            // it has given the tree that revision
+	writes  bool            // it is a write's, so that no other changes the tree of a database of one node
+	glances bool            // its statements do not share a snapshot
+	counted map[tally]int64 // what it adds to the tallies
+	touched []clm.Work      // works that moved, as they stand now
+	wake    bool            // there may be something to claim
 }
 
 // Read runs fn on a consistent snapshot.

@@ -25,12 +25,15 @@ type dialect struct {
 	name       goose.Dialect
 	beginWrite string
 	beginRead  string
-	skipLocked string            // lets several nodes claim at once
-	adapt      *strings.Replacer // of the schema
-	again      func(error) bool  // the transaction lost a race: run it again
-	duplicate  func(error) bool  // a unique index other than a primary key refused it
-	broken     func(error) bool  // the connection is of no use any more
-	latecomers bool              // a write may join a transaction under way: no other node has committed what its snapshot lacks
+	skipLocked string                   // lets several nodes claim at once
+	numbers    func(list string) string // a query for the numbers in a JSON list
+	texts      func(list string) string // the same for texts
+	among      string                   // that something is among what a query finds, looked up one by one
+	adapt      *strings.Replacer        // of the schema
+	again      func(error) bool         // the transaction lost a race: run it again
+	duplicate  func(error) bool         // a unique index other than a primary key refused it
+	broken     func(error) bool         // the connection is of no use any more
+	latecomers bool                     // a write may join a transaction under way: no other node has committed what its snapshot lacks
 	open       func(string) (write, read *sql.DB, hold io.Closer, err error)
 }
 
@@ -46,6 +49,9 @@ var sqliteDialect = dialect{
 	duplicate:  func(err error) bool { return sqliteCode(err, sqlite3.SQLITE_CONSTRAINT_UNIQUE) },
 	broken:     func(error) bool { return false },
 	latecomers: true,
+	numbers:    func(list string) string { return "SELECT value FROM json_each(" + list + ")" },
+	texts:      func(list string) string { return "SELECT value FROM json_each(" + list + ")" },
+	among:      "IN (%s)",
 	open:       openSQLite,
 }
 
@@ -61,7 +67,14 @@ var postgresDialect = dialect{
 	},
 	duplicate: func(err error) bool { code, _ := postgresCode(err); return code == "23505" },
 	broken:    isPostgresGone,
-	open:      openPostgres,
+	numbers: func(list string) string {
+		return "SELECT value::bigint FROM json_array_elements_text(CAST(" + list + " AS json))"
+	},
+	texts: func(list string) string {
+		return "SELECT value FROM json_array_elements_text(CAST(" + list + " AS json))"
+	},
+	among: "= ANY (ARRAY(%s))", // for IN it would rather read the whole table
+	open:  openPostgres,
 }
 
 func sqliteCode(err error, codes ...int) bool {

@@ -2,8 +2,7 @@ package store
 
 import (
 	"fmt"
-	"slices"
-	"strings"
+	"strconv"
 	"time"
 
 	"github.com/certwright/certwright/internal/clm"
@@ -12,29 +11,45 @@ import (
 // Filter selects certificates. Values of one field are alternatives, fields must
 // all match, an empty field matches everything. Texts match whole, in any case.
 type Filter struct {
-	Thumbprints   []string
-	CommonNames   []string
-	DNSNames      []string
-	Serials       []string
-	Names         []string  // of the objects
-	Folders       []clm.DN  // directly in one of them
-	Trees         []clm.DN  // anywhere below one of them
-	ExpiresAfter  time.Time // later than
-	ExpiresBefore time.Time // earlier than
-	Disabled      *bool     //
-	Visible       *Visible  // what the actor may see; nil: all
+	Thumbprints []string
+	Serials     []string
+	Names       []string // of the objects
+	CommonNames []string
+	SANs        map[clm.Attr][]string // by kind: SANDNS and its like
+	Begins      Span                  // of the certificates in use
+	Ends        Span                  //
+	Created     Span                  // of the objects
+	Stages      []clm.Stage           // where open work shows that it stands; NotBegun is one of them
+	InError     *bool                 // open work has stopped on an error
+	Gated       *bool                 // open work stands before an undecided gate
+
+	Folders []clm.DN           // directly in one of them
+	Trees   []clm.DN           // anywhere below one of them
+	Match   func(*Cohort) bool // nil: every cohort
+	Visible *Visible           // what the actor may see; nil: all
+
+	// Key names what is selected, Visible and all: those who ask again with the same
+	// key for the page that follows get it at once. Empty: nothing is remembered.
+	Key           string
 	Limit, Offset int
 }
+
+// A Span is a part of time.
+type Span struct {
+	After  time.Time   // later than; zero for any
+	Before time.Time   // earlier than; zero for any
+	At     []time.Time // at one of these
+}
+
+// NotBegun is where work stands that nobody has begun.
+const NotBegun clm.Stage = ""
 
 // Visible says which certificates an actor may see: those directly in the
 // folders, but for the hidden ones, and the shown ones wherever they are.
 type Visible struct {
-	Folders       []clm.ObjectID
-	Shown, Hidden []clm.ObjectID
+	Folders       map[clm.ObjectID]bool
+	Shown, Hidden map[clm.ObjectID]bool
 }
-
-// MaxVisible is how many folders and certificates a Visible may name.
-const MaxVisible = 20000
 
 // Hit is a certificate with its version in use, if it has one.
 type Hit struct {
@@ -45,140 +60,84 @@ type Hit struct {
 // Find returns the part of what the filter selects that Limit and Offset ask
 // for, in the order of the objects' IDs, and how many it selects in all.
 func (tx *Tx) Find(f Filter) (hits []Hit, total int, err error) {
-	from, args := f.query()
-	if total, err = one(tx, scanOne[int], "SELECT COUNT(*)"+from, args...); err != nil || f.Limit == 0 {
-		return nil, total, err
-	}
-	query := fmt.Sprintf("SELECT o.id, v.id"+from+" ORDER BY c.id LIMIT $%d OFFSET $%d", len(args)+1, len(args)+2)
-	type ids struct {
-		object  clm.ObjectID
-		version *clm.VersionID
-	}
-	found, err := all(tx, func(r row) (i ids, err error) { return i, r.Scan(&i.object, &i.version) }, query, append(args, f.Limit, f.Offset)...)
+	revision, err := tx.treeRevision()
 	if err != nil {
 		return nil, 0, err
 	}
-	objects, versions := map[clm.ObjectID]*clm.Object{}, map[clm.VersionID]*clm.Version{}
-	for part := range slices.Chunk(found, hitsAtOnce) {
-		var marks []string
-		var objectIDs, versionIDs []any
-		for n, i := range part {
-			marks = append(marks, fmt.Sprintf("$%d", n+1))
-			objectIDs = append(objectIDs, string(i.object))
-			if i.version != nil {
-				versionIDs = append(versionIDs, int64(*i.version))
-			}
-		}
-		some, err := all(tx, scanObject, selectObject+" WHERE o.id IN ("+strings.Join(marks, ", ")+")", objectIDs...)
-		if err != nil {
-			return nil, 0, err
-		}
-		for _, o := range some {
-			objects[o.ID] = o
-		}
-		if len(versionIDs) == 0 {
-			continue
-		}
-		current, err := all(tx, scanVersion, "SELECT "+versionColumns+" FROM versions v WHERE v.id IN ("+strings.Join(marks[:len(versionIDs)], ", ")+")", versionIDs...)
-		if err != nil {
-			return nil, 0, err
-		}
-		for _, v := range current {
-			versions[v.ID] = &v
+	if f.Key != "" {
+		f.Key += strconv.FormatInt(revision, 36) // folders and rights may have changed
+	}
+	s, err := tx.selects(f)
+	if err != nil {
+		return nil, 0, err
+	}
+	if total, err = s.total(); err != nil || f.Limit == 0 || f.Offset >= total {
+		return nil, total, err
+	}
+	f.Limit = min(f.Limit, total-f.Offset)
+	near := tx.db.pages.near(f.Key, f.Offset, s.moved, tx.Now)
+	found, err := s.page(near, f.Offset, f.Limit, total)
+	if err != nil || len(found) == 0 {
+		return nil, total, err
+	}
+	if end := f.Offset + len(found); end < total {
+		tx.db.pages.remember(f.Key, mark{end, found[len(found)-1].id, s.moved, tx.Now})
+	}
+	hits, err = tx.hits(found)
+	return hits, total, err
+}
+
+// hits reads the objects that were found, and their versions in use.
+func (tx *Tx) hits(found []inventoried) ([]Hit, error) {
+	ids, d := make([]clm.ObjectID, len(found)), tx.db.dialect
+	for n, i := range found {
+		ids[n] = i.id
+	}
+	some, err := all(tx, scanObject, selectObject+" WHERE o.id "+fmt.Sprintf(d.among, d.texts("$1")), toJSON(ids, len(ids)))
+	if err != nil {
+		return nil, err
+	}
+	objects, current := make(map[clm.ObjectID]*clm.Object, len(some)), []clm.VersionID{}
+	for _, o := range some {
+		objects[o.ID] = o
+		if o.Current != 0 {
+			current = append(current, o.Current)
 		}
 	}
+	list, err := all(tx, scanVersion, "SELECT "+versionColumns+" FROM versions v WHERE v.id "+fmt.Sprintf(d.among, d.numbers("$1")), toJSON(current, 1))
+	if err != nil {
+		return nil, err
+	}
+	versions := make(map[clm.VersionID]*clm.Version, len(list))
+	for n := range list {
+		versions[list[n].ID] = &list[n]
+	}
+	hits := make([]Hit, 0, len(found))
 	for _, i := range found {
-		hit := Hit{Object: objects[i.object]}
-		if i.version != nil {
-			hit.Version = versions[*i.version]
+		if o := objects[i.id]; o != nil {
+			hits = append(hits, Hit{Object: o, Version: versions[o.Current]})
 		}
-		hits = append(hits, hit)
 	}
-	return hits, total, nil
+	return hits, nil
 }
 
-// hitsAtOnce is how many hits are read in one statement.
-const hitsAtOnce = 200
-
-// query is the filter as SQL, from FROM on.
-func (f Filter) query() (string, []any) {
-	var where []string
-	var args []any
-	arg := func(v any) string {
-		args = append(args, v)
-		return fmt.Sprintf("$%d", len(args))
+// CertificatesBelow lists certificates anywhere below the folder, in the order of
+// their IDs, at most so many after the one named.
+func (tx *Tx) CertificatesBelow(dn clm.DN, after clm.ObjectID, most int) ([]clm.ObjectID, error) {
+	s, err := tx.selects(Filter{Trees: []clm.DN{dn}})
+	if err != nil {
+		return nil, err
 	}
-	in := func(format string, values []string) {
-		if len(values) > 0 {
-			where = append(where, fmt.Sprintf(format, list(values, arg)))
-		}
+	total, err := s.total()
+	if err != nil || total == 0 {
+		return nil, err
 	}
-	any := func(parts []string) {
-		if len(parts) > 0 {
-			where = append(where, "("+strings.Join(parts, " OR ")+")")
-		}
+	found, err := s.page(mark{after: after}, 0, most, total)
+	ids := make([]clm.ObjectID, 0, len(found))
+	for _, i := range found {
+		ids = append(ids, i.id)
 	}
-	in("v.thumbprint IN (%s)", each(f.Thumbprints, strings.ToUpper))
-	in("v.serial IN (%s)", each(f.Serials, strings.ToUpper))
-	in("c.cn_key IN (%s)", each(f.CommonNames, strings.ToLower))
-	in("c.id IN (SELECT certificate FROM sans WHERE kind = '"+string(clm.SANDNS)+"' AND value IN (%s))", each(f.DNSNames, strings.ToLower))
-	var parts []string
-	for _, name := range f.Names {
-		// A name is the end of a DN; the index cannot help, the other conditions must.
-		key := []byte(`\` + strings.ToLower(name))
-		parts = append(parts, fmt.Sprintf("SUBSTR(o.dn_key, LENGTH(o.dn_key) - %s) = %s", arg(len(key)-1), arg(key)))
-	}
-	any(parts)
-	parts = nil
-	for _, folder := range f.Folders {
-		parts = append(parts, "c.folder = (SELECT id FROM objects WHERE dn_key = "+arg([]byte(folder.Key()))+")")
-	}
-	any(parts)
-	parts = nil
-	for _, tree := range f.Trees {
-		// All that begins with the DN and a backslash, whose successor is "]".
-		parts = append(parts, "o.dn_key >= "+arg([]byte(tree.Key()+`\`))+" AND o.dn_key < "+arg([]byte(tree.Key()+`]`)))
-	}
-	any(parts)
-	if !f.ExpiresAfter.IsZero() {
-		where = append(where, "c.not_after > "+arg(micros(f.ExpiresAfter)))
-	}
-	if !f.ExpiresBefore.IsZero() {
-		where = append(where, "c.not_after > 0 AND c.not_after < "+arg(micros(f.ExpiresBefore)))
-	}
-	if f.Disabled != nil {
-		where = append(where, "c.disabled = "+arg(*f.Disabled))
-	}
-	if f.Visible != nil {
-		visible := []string{"1 = 0"}
-		if v := f.Visible; len(v.Folders) > 0 {
-			visible = append(visible, "c.folder IN ("+list(v.Folders, arg)+")"+butFor(v.Hidden, arg))
-		}
-		if v := f.Visible; len(v.Shown) > 0 {
-			visible = append(visible, "c.id IN ("+list(v.Shown, arg)+")")
-		}
-		any(visible)
-	}
-	from := " FROM certificates c JOIN objects o ON o.id = c.id LEFT JOIN versions v ON v.id = c.current"
-	if len(where) > 0 {
-		from += " WHERE " + strings.Join(where, " AND ")
-	}
-	return from, args
-}
-
-func butFor(hidden []clm.ObjectID, arg func(any) string) string {
-	if len(hidden) == 0 {
-		return ""
-	}
-	return " AND c.id NOT IN (" + list(hidden, arg) + ")"
-}
-
-func list[T ~string](values []T, arg func(any) string) string {
-	marks := make([]string, len(values))
-	for i, v := range values {
-		marks[i] = arg(string(v))
-	}
-	return strings.Join(marks, ", ")
+	return ids, err
 }
 
 func each(values []string, f func(string) string) []string {
@@ -189,9 +148,48 @@ func each(values []string, f func(string) string) []string {
 	return changed
 }
 
-// Folders lists every folder.
-func (tx *Tx) Folders() ([]*clm.Object, error) {
-	return all(tx, scanObject, selectObject+" WHERE o.class = $1 ORDER BY o.dn_key", string(clm.Folder))
+// A FolderPath is a folder with all that is above it.
+type FolderPath struct {
+	clm.Path
+	key string // of its DN
+}
+
+// Folders lists every folder, sorted by the keys of their DNs. They are shared
+// and must not be changed.
+func (tx *Tx) Folders() ([]FolderPath, error) {
+	revision, err := tx.treeRevision()
+	if err != nil {
+		return nil, err
+	}
+	cache := &tx.db.tree
+	cache.mu.Lock()
+	known := cache.at(revision).folders
+	cache.mu.Unlock()
+	if known != nil {
+		return known, nil
+	}
+	objects, err := all(tx, scanObject, "SELECT "+objectColumns+", 0 FROM objects o WHERE o.class = '"+string(clm.Folder)+"' ORDER BY o.dn_key")
+	if err != nil {
+		return nil, err
+	}
+	paths := map[string]clm.Path{}
+	for _, o := range objects {
+		above := paths[o.DN.Parent().Key()]
+		if parent := o.DN.Parent(); above == nil && parent != "" { // what is above is no folder
+			if above, err = tx.Path(parent); err != nil {
+				return nil, err
+			}
+		}
+		path := append(above[:len(above):len(above)], o)
+		paths[o.DN.Key()] = path
+		known = append(known, FolderPath{path, o.DN.Key()})
+	}
+	if tx.isOf(revision) {
+		cache.mu.Lock()
+		cache.at(revision).folders = known
+		cache.mu.Unlock()
+	}
+	return known, nil
 }
 
 // Children lists the objects directly below the one named.

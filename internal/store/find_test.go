@@ -19,8 +19,16 @@ var newYear = time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
 func (n node) issue(o *clm.Object, v clm.Version, names clm.Names) clm.Version {
 	n.t.Helper()
 	v.Certificate = o.ID
-	n.do("issue", func(tx *store.Tx) error { return errors.Join(tx.AddVersion(&v), tx.Activate(v, names)) })
+	n.do("issue", func(tx *store.Tx) error {
+		return errors.Join(tx.AddVersion(&v), tx.Activate(v, clm.Facts{Names: names}, time.Time{}))
+	})
 	return v
+}
+
+func dnsNames(names ...string) map[clm.Attr][]string { return map[clm.Attr][]string{clm.SANDNS: names} }
+
+func isDisabled(is bool) func(*store.Cohort) bool {
+	return func(k *store.Cohort) bool { return k.Disabled == is }
 }
 
 // stock is a tree to search: certificates in \Shop, below it, in its sibling
@@ -51,7 +59,6 @@ func TestFind(t *testing.T) {
 	onEach(t, func(t *testing.T, n node) {
 		stock(n)
 		www, www2, laden, off, fresh := `\Shop\www`, `\Shop\Web\WWW`, `\Shop2\LÄDEN`, `\Shop2\off`, `\Shop\new`
-		yes, no := true, false
 		ids := map[string]clm.ObjectID{}
 		n.look(func(tx *store.Tx) error {
 			for _, dn := range []string{`\Shop`, `\Shop\Web`, `\Shop2`, www, www2, laden, off, fresh} {
@@ -75,8 +82,8 @@ func TestFind(t *testing.T) {
 			{"common name, in any case", store.Filter{CommonNames: []string{"WWW.EXAMPLE.com"}}, []string{www2, www}},
 			{"common name beyond ASCII", store.Filter{CommonNames: []string{"LÄDEN.example.com"}}, []string{laden}},
 			{"part of a common name", store.Filter{CommonNames: []string{"www"}}, nil},
-			{"DNS name", store.Filter{DNSNames: []string{"SHOP.example.com"}}, []string{laden, www}},
-			{"a DNS name is not an e-mail address", store.Filter{DNSNames: []string{"mail.example.com"}}, nil},
+			{"DNS name", store.Filter{SANs: dnsNames("SHOP.example.com")}, []string{laden, www}},
+			{"a DNS name is not an e-mail address", store.Filter{SANs: dnsNames("mail.example.com")}, nil},
 			{"name of the object", store.Filter{Names: []string{"www"}}, []string{www2, www}},
 			{"name of the object beyond ASCII", store.Filter{Names: []string{"läden"}}, []string{laden}},
 			{"end of a name", store.Filter{Names: []string{"ww"}}, nil},
@@ -87,18 +94,18 @@ func TestFind(t *testing.T) {
 			{"below a folder, not below its sibling", store.Filter{Trees: []clm.DN{`\shop`}}, []string{fresh, www2, www}},
 			{"below one of two folders", store.Filter{Trees: []clm.DN{`\Shop\Web`, `\Shop2`}}, []string{off, laden, www2}},
 			{"below a certificate", store.Filter{Trees: []clm.DN{`\Shop\www`}}, nil},
-			{"expires after", store.Filter{ExpiresAfter: newYear}, []string{laden, www2}},
-			{"expires before; what has no end does not", store.Filter{ExpiresBefore: newYear.AddDate(0, 1, 0)}, []string{www}},
-			{"expires between", store.Filter{ExpiresAfter: newYear, ExpiresBefore: newYear.AddDate(0, 1, 1)}, []string{www2}},
-			{"disabled", store.Filter{Disabled: &yes}, []string{off}},
-			{"not disabled", store.Filter{Disabled: &no}, []string{fresh, laden, www2, www}},
+			{"expires after", store.Filter{Ends: store.Span{After: newYear}}, []string{laden, www2}},
+			{"expires before; what has no end does not", store.Filter{Ends: store.Span{Before: newYear.AddDate(0, 1, 0)}}, []string{www}},
+			{"expires between", store.Filter{Ends: store.Span{After: newYear, Before: newYear.AddDate(0, 1, 1)}}, []string{www2}},
+			{"disabled", store.Filter{Match: isDisabled(true)}, []string{off}},
+			{"not disabled", store.Filter{Match: isDisabled(false)}, []string{fresh, laden, www2, www}},
 			{"all must match", store.Filter{CommonNames: []string{"www.example.com"}, Trees: []clm.DN{`\Shop\Web`}}, []string{www2}},
 			{"nothing matches all", store.Filter{CommonNames: []string{"www.example.com"}, Trees: []clm.DN{`\Shop2`}}, nil},
 			{"who sees nothing", store.Filter{Visible: &store.Visible{}}, nil},
-			{"who sees a folder", store.Filter{Visible: &store.Visible{Folders: []clm.ObjectID{ids[`\Shop`]}}}, []string{fresh, www}},
-			{"but for what is hidden", store.Filter{Visible: &store.Visible{Folders: []clm.ObjectID{ids[`\Shop`]}, Hidden: []clm.ObjectID{ids[www]}}}, []string{fresh}},
-			{"and what is shown elsewhere", store.Filter{Visible: &store.Visible{Folders: []clm.ObjectID{ids[`\Shop\Web`]}, Shown: []clm.ObjectID{ids[off]}, Hidden: []clm.ObjectID{ids[laden]}}}, []string{off, www2}},
-			{"visible and selected", store.Filter{Visible: &store.Visible{Folders: []clm.ObjectID{ids[`\Shop`]}}, CommonNames: []string{"www.example.com"}}, []string{www}},
+			{"who sees a folder", store.Filter{Visible: &store.Visible{Folders: map[clm.ObjectID]bool{ids[`\Shop`]: true}}}, []string{fresh, www}},
+			{"but for what is hidden", store.Filter{Visible: &store.Visible{Folders: map[clm.ObjectID]bool{ids[`\Shop`]: true}, Hidden: map[clm.ObjectID]bool{ids[www]: true}}}, []string{fresh}},
+			{"and what is shown elsewhere", store.Filter{Visible: &store.Visible{Folders: map[clm.ObjectID]bool{ids[`\Shop\Web`]: true}, Shown: map[clm.ObjectID]bool{ids[off]: true}, Hidden: map[clm.ObjectID]bool{ids[laden]: true}}}, []string{off, www2}},
+			{"visible and selected", store.Filter{Visible: &store.Visible{Folders: map[clm.ObjectID]bool{ids[`\Shop`]: true}}, CommonNames: []string{"www.example.com"}}, []string{www}},
 		} {
 			t.Run(test.name, func(t *testing.T) {
 				test.filter.Limit = 100
@@ -200,7 +207,7 @@ func TestFindKnowsTheVersionInUse(t *testing.T) {
 			return is
 		}
 		name := func(s string) store.Filter { return store.Filter{CommonNames: []string{s}} }
-		dns := func(s string) store.Filter { return store.Filter{DNSNames: []string{s}} }
+		dns := func(s string) store.Filter { return store.Filter{SANs: dnsNames(s)} }
 		n.issue(o, clm.Version{Thumbprint: "01", NotAfter: newYear}, first)
 		for range 2 { // the second time with the same names
 			n.issue(o, clm.Version{Thumbprint: "02", NotAfter: newYear.AddDate(1, 0, 0)}, second)
@@ -211,7 +218,7 @@ func TestFindKnowsTheVersionInUse(t *testing.T) {
 				"old common name": {name("first"), false}, "new common name": {name("second"), true},
 				"old DNS name": {dns("first"), false}, "new DNS name": {dns("second"), true}, "DNS name of both": {dns("both"), true},
 				"old thumbprint": {store.Filter{Thumbprints: []string{"01"}}, false}, "new thumbprint": {store.Filter{Thumbprints: []string{"02"}}, true},
-				"old end": {store.Filter{ExpiresBefore: newYear.AddDate(0, 1, 0)}, false}, "new end": {store.Filter{ExpiresAfter: newYear}, true},
+				"old end": {store.Filter{Ends: store.Span{Before: newYear.AddDate(0, 1, 0)}}, false}, "new end": {store.Filter{Ends: store.Span{After: newYear}}, true},
 			} {
 				if got := found(want.filter); got != want.want {
 					t.Errorf("by its %s: got %v, want %v", what, got, want.want)
@@ -233,7 +240,7 @@ func TestFindKnowsWhatWasDisabled(t *testing.T) {
 			o.Own = map[clm.Attr][]string{clm.Off: {map[bool]string{true: "1", false: "0"}[off]}}
 			n.do("save", func(tx *store.Tx) error { return tx.SaveObject(&o) })
 			n.look(func(tx *store.Tx) error {
-				if _, total, err := tx.Find(store.Filter{Disabled: &off}); total != 1 || err != nil {
+				if _, total, err := tx.Find(store.Filter{Match: isDisabled(off)}); total != 1 || err != nil {
 					t.Errorf("disabled %v: got %d, %v", off, total, err)
 				}
 				return nil
@@ -262,5 +269,40 @@ func TestLongPagesAreWhole(t *testing.T) {
 			}
 			return err
 		})
+	})
+}
+
+// Who asks for page after page misses nothing and sees nothing twice, although
+// certificates before the page come and go. Who begins anew sees how it is now.
+func TestPagesGoOn(t *testing.T) {
+	onEach(t, func(t *testing.T, n node) {
+		n.add(clm.Folder, `\Shop`)
+		var objects []*clm.Object
+		for i := range 7 {
+			n.turn(time.Second)
+			objects = append(objects, n.add(clm.ServerCertificate, clm.DN(fmt.Sprintf(`\Shop\c%d`, i))))
+		}
+		page := func(offset int, want ...int) {
+			t.Helper()
+			n.look(func(tx *store.Tx) error {
+				hits, _, err := tx.Find(store.Filter{Trees: []clm.DN{`\Shop`}, Key: "k", Offset: offset, Limit: 2})
+				wanted := []clm.ObjectID{}
+				for _, i := range want {
+					wanted = append(wanted, objects[i].ID)
+				}
+				if diff := cmp.Diff(wanted, ids(hits)); diff != "" {
+					t.Errorf("offset %d (-want +got):\n%s", offset, diff)
+				}
+				return err
+			})
+		}
+		page(0, 0, 1)
+		n.do("delete", func(tx *store.Tx) error { return tx.DeleteObject(objects[0]) })
+		page(2, 2, 3)
+		page(4, 4, 5)
+		page(0, 1, 2)
+		page(1, 2, 3)
+		n.turn(time.Hour)
+		page(4, 5, 6)
 	})
 }

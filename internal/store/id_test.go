@@ -8,8 +8,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Whatever the clock does, the ids of a node grow, and come from the time where
-// that has moved on.
+// Whatever the clock does, the ids of a node grow in steps that leave room for the
+// numbers of their parts, and come from the time where that has moved on.
 func TestIDsGrow(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var g ids

@@ -3,6 +3,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -20,5 +21,13 @@ func lockFile(path string) (io.Closer, error) {
 		f.Close()
 		return nil, fmt.Errorf("%s is locked", path)
 	}
-	return f, nil
+	return fileLock{f}, nil
+}
+
+type fileLock struct{ *os.File }
+
+// Close lets go of the lock at once, although a process that is just being started
+// may for a moment have the file open as well.
+func (l fileLock) Close() error {
+	return errors.Join(syscall.Flock(int(l.Fd()), syscall.LOCK_UN), l.File.Close())
 }

@@ -4,12 +4,13 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"strings"
 	"sync"
 
 	"github.com/certwright/certwright/internal/clm"
 )
 
-// treeCache keeps everything in the tree but certificates, and the principals,
+// treeCache keeps everything in the tree but what is numerous, and the principals,
 // as of one revision of the tree. A revision is never used twice, so what a
 // transaction that came to nothing put here is never found again. What lies here
 // is shared and must not be changed.
@@ -17,13 +18,14 @@ type treeCache struct {
 	mu         sync.Mutex
 	revision   int64
 	objects    map[string]*clm.Object // by key of the DN
+	folders    []FolderPath
 	principals map[clm.PrincipalID]*Principal
 }
 
 // at returns the cache, emptied if it is of another revision.
 func (t *treeCache) at(revision int64) *treeCache {
 	if t.revision != revision {
-		t.revision, t.objects, t.principals = revision, map[string]*clm.Object{}, nil
+		t.revision, t.objects, t.folders, t.principals = revision, map[string]*clm.Object{}, nil, nil
 	}
 	return t
 }
@@ -120,7 +122,7 @@ func (tx *Tx) object(dn clm.DN) (*clm.Object, error) {
 		return o, nil
 	}
 	o, err = one(tx, scanObject, selectObject+" WHERE o.dn_key = $1", []byte(key))
-	if err == nil && !o.Class.Is(clm.CertificateBase) && tx.isOf(revision) {
+	if err == nil && !o.Class.IsNumerous() && tx.isOf(revision) {
 		cache.mu.Lock()
 		cache.at(revision).objects[key] = o
 		cache.mu.Unlock()
@@ -128,7 +130,9 @@ func (tx *Tx) object(dn clm.DN) (*clm.Object, error) {
 	return o, err
 }
 
-const selectObject = "SELECT o.id, o.dn, o.class, o.own, o.policy, o.grants, o.created, o.revision, COALESCE(c.current, 0) FROM objects o LEFT JOIN certificates c ON c.id = o.id"
+const objectColumns = "o.id, o.dn, o.class, o.own, o.policy, o.grants, o.created, o.revision"
+
+const selectObject = "SELECT " + objectColumns + ", COALESCE(c.current, 0) FROM objects o LEFT JOIN certificates c ON c.id = o.id"
 
 func scanObject(r row) (*clm.Object, error) {
 	var o clm.Object
@@ -203,13 +207,24 @@ func (tx *Tx) AddObject(o *clm.Object, parent clm.ObjectID) error {
 	if err != nil {
 		return tx.duplicate(err)
 	}
-	if !o.Class.Is(clm.CertificateBase) {
+	switch {
+	case !o.Class.IsNumerous():
 		return tx.treeChanged()
+	case !o.Class.Is(clm.CertificateBase):
+		return nil
 	}
-	_, err = tx.c.exec("INSERT INTO certificates (id, folder, disabled, current, cn_key, names, not_after) VALUES ($1, $2, $3, 0, '', '', 0)",
-		string(o.ID), string(parent), isOff(o))
+	cohort, err := tx.saveCohort(NewCohort(o, parent))
+	if err != nil {
+		return err
+	}
+	tx.count(place{cohort: cohort, created: o.Created}, +1)
+	_, err = tx.c.exec("INSERT INTO certificates (id, folder, disabled, current, cn_key, names, not_after, cohort, name_key) VALUES ($1, $2, $3, 0, '', '', 0, $4, $5)",
+		string(o.ID), string(parent), isOff(o), cohort, nameKey(o))
 	return err
 }
+
+// nameKey is the form in which names of certificates are looked up.
+func nameKey(o *clm.Object) string { return strings.ToLower(o.DN.Name()) }
 
 // SaveObject writes the object's own values, policy and grants.
 func (tx *Tx) SaveObject(o *clm.Object) error {
@@ -219,14 +234,82 @@ func (tx *Tx) SaveObject(o *clm.Object) error {
 		own, policy, grants, o.Revision, string(o.ID)); err != nil {
 		return err
 	}
-	if !o.Class.Is(clm.CertificateBase) {
+	switch {
+	case !o.Class.IsNumerous():
 		return tx.treeChanged()
+	case !o.Class.Is(clm.CertificateBase):
+		return nil
 	}
-	_, err := tx.c.exec("UPDATE certificates SET disabled = $1 WHERE id = $2 AND disabled <> $1", isOff(o), string(o.ID))
+	was, at, err := tx.cohortOf(o.ID)
+	if err != nil || at.cohort == 0 {
+		return err
+	}
+	now := was.managed(o)
+	if now.Disabled == was.Disabled && now.Management == was.Management {
+		return nil
+	}
+	cohort, err := tx.saveCohort(now)
+	if err != nil {
+		return err
+	}
+	tx.count(place{cohort: at.cohort}, -1)
+	tx.count(place{cohort: cohort}, +1)
+	_, err = tx.c.exec("UPDATE certificates SET disabled = $1, cohort = $2 WHERE id = $3", now.Disabled, cohort, string(o.ID))
 	return err
 }
 
 func isOff(o *clm.Object) bool { return clm.Certificate{Object: *o}.IsOff() }
+
+// ErrNotEmpty says that there are objects below the one that was to be deleted.
+var ErrNotEmpty = errors.New("there are objects below it")
+
+// DeleteObject removes the object and all that is its own: of a certificate its
+// versions with their keys, and its works with their gates. What is under way for
+// it comes to nothing. It fails with ErrNotEmpty when there is anything below it.
+func (tx *Tx) DeleteObject(o *clm.Object) error {
+	below, err := all(tx, scanOne[int], "SELECT 1 FROM objects WHERE parent = $1 LIMIT 1", string(o.ID))
+	if err != nil {
+		return err
+	}
+	if len(below) > 0 {
+		return ErrNotEmpty
+	}
+	open, err := all(tx, scanOne[clm.WorkID], "SELECT id FROM work WHERE subject = $1 AND done = FALSE", string(o.ID))
+	if err != nil {
+		return err
+	}
+	for _, id := range open {
+		tx.moved(clm.Work{ID: id, Done: true})
+	}
+	if o.Class.Is(clm.CertificateBase) {
+		_, at, err := tx.cohortOf(o.ID)
+		if err != nil && !errors.Is(err, clm.NotFound) {
+			return err
+		}
+		if at.cohort != 0 {
+			at.created = o.Created
+			tx.count(at, -1)
+		}
+	}
+	for _, query := range []string{
+		"DELETE FROM gates WHERE work IN (SELECT id FROM work WHERE subject = $1)",
+		"DELETE FROM work WHERE subject = $1",
+		"INSERT INTO past_keys (key_hash) SELECT DISTINCT key_hash FROM versions WHERE certificate = $1 AND cert IS NOT NULL AND key_hash IS NOT NULL ON CONFLICT (key_hash) DO NOTHING",
+		"DELETE FROM versions WHERE certificate = $1",
+		"DELETE FROM sans WHERE certificate = $1",
+		"DELETE FROM subjects WHERE certificate = $1",
+		"DELETE FROM certificates WHERE id = $1",
+		"DELETE FROM objects WHERE id = $1",
+	} {
+		if _, err := tx.c.exec(query, string(o.ID)); err != nil {
+			return err
+		}
+	}
+	if o.Class.IsNumerous() {
+		return nil
+	}
+	return tx.treeChanged()
+}
 
 // duplicate turns the database's refusal of a row that is there into ErrDuplicate.
 func (tx *Tx) duplicate(err error) error {

@@ -122,11 +122,17 @@ func (db *DB) alone(c *conn, j *job) {
 // in one transaction. It returns all that it ran, and an error only when nothing at all
 // was kept.
 func (db *DB) commit(c *conn, batch []*job, most int) ([]*job, error) {
+	if err := db.numbers.take(db, c); err != nil {
+		return batch, err
+	}
 	err := c.begin(db.dialect.beginWrite)
 	for i := 0; err == nil && i < len(batch); i++ {
 		if err = db.run(c, batch[i]); i == len(batch)-1 && db.dialect.latecomers {
 			batch = db.gather(batch, most)
 		}
+	}
+	if err == nil {
+		err = db.writeTallies(c)
 	}
 	if err == nil {
 		_, err = c.exec("COMMIT")
@@ -181,6 +187,10 @@ func (db *DB) run(c *conn, j *job) error {
 			return err
 		}
 		j.tx, c.tree, outcome = nil, tree, clm.AsError(j.err).Kind.Error()
+	} else {
+		for what, n := range tx.counted {
+			c.counted[what] += n
+		}
 	}
 	if err := tx.audit(outcome); err != nil {
 		return err

@@ -1,0 +1,99 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/certwright/certwright/internal/clm"
+	"github.com/certwright/certwright/internal/store"
+)
+
+// RemoveKinds are the ways in which Remove fails. The Subject of Denied is the
+// object that the actor may not delete.
+var RemoveKinds = []clm.Kind{clm.Internal, clm.NotFound, clm.Denied}
+
+// Remove deletes a certificate with everything that is known of it: its versions
+// and their keys, its work. What a worker brings for it later is dropped.
+//
+// The applications that use it go along, unless something stands below them: then
+// they stay and use nothing. So do devices that would be left without any.
+func (c *Core) Remove(ctx context.Context, who clm.Actor, id clm.ObjectID) error {
+	return c.db.Write(ctx, store.Entry{Actor: who, Action: "delete", Subject: string(id)}, func(tx *store.Tx) error {
+		path, _, err := findByID(tx, who, id)
+		if err != nil {
+			return err
+		}
+		if !isCertificate(path) {
+			return clm.About(string(id), clm.NotFound)
+		}
+		place := path.Last()
+		tx.About(string(place.DN), "")
+		doomed, freed, err := attached(tx, place)
+		if err != nil {
+			return err
+		}
+		for _, p := range append(doomed, path) {
+			if !p.Rights(who).Has(clm.Delete) {
+				return clm.About(string(p.Last().DN), clm.Denied)
+			}
+		}
+		for _, app := range freed {
+			if err := tx.SaveObject(app); err != nil {
+				return err
+			}
+		}
+		for _, p := range append(doomed, path) {
+			if err := tx.DeleteObject(p.Last()); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// attached are the objects that are deleted with the certificate, those below
+// others first, and the applications that only lose it, without it.
+func attached(tx *store.Tx, certificate *clm.Object) (doomed []clm.Path, freed []*clm.Object, err error) {
+	going := map[clm.ObjectID]bool{}
+	var devices []clm.Path
+	for _, id := range certificate.Own[clm.Consumers] {
+		app, err := tx.PathByID(clm.ObjectID(id))
+		if errors.Is(err, clm.NotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		if !slices.Contains(app.Last().Own[clm.Bound], string(certificate.ID)) {
+			continue
+		}
+		below, err := tx.Children(app.Last().ID)
+		if err != nil {
+			return nil, nil, err
+		}
+		if len(below) > 0 {
+			left := cloned(app.Last())
+			delete(left.Own, clm.Bound)
+			freed = append(freed, left)
+			continue
+		}
+		going[app.Last().ID] = true
+		doomed = append(doomed, app)
+		if device := app[:len(app)-1]; device.Last().Class == clm.Device {
+			devices = append(devices, device)
+		}
+	}
+	for _, device := range devices {
+		below, err := tx.Children(device.Last().ID)
+		if err != nil {
+			return nil, nil, err
+		}
+		if going[device.Last().ID] || slices.ContainsFunc(below, func(o *clm.Object) bool { return !going[o.ID] }) {
+			continue
+		}
+		going[device.Last().ID] = true
+		doomed = append(doomed, device)
+	}
+	return doomed, freed, nil
+}

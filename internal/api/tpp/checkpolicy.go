@@ -140,7 +140,7 @@ func csrReply(says core.Compliance) map[string]any {
 		"Enrollable": len(says.Breaches) == 0,
 		"Details": map[string]any{
 			"City":               one(d.Locality, clm.RuleLocality),
-			"CommonName":         one(d.CommonName, clm.RuleWhitelistCN, clm.RuleWildcardCN),
+			"CommonName":         one(d.CommonName, clm.RuleWhitelistCN, clm.RuleWildcardCN, clm.RuleSubject),
 			"Country":            one(d.Country, clm.RuleCountry),
 			"KeyAlgorithm":       one(clm.Algorithm(d.KeyAlgorithm), clm.RuleKeyAlgorithm, clm.RuleCurve),
 			"KeySize":            one(size, clm.RuleKeySize),

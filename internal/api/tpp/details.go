@@ -42,14 +42,14 @@ func detailsReply(d core.Details) facts {
 	own := func(a clm.Attr) []string { return list(place.Own[a]) }
 	r := facts{
 		"Approver":           universals(d.Path.Value(clm.Approver).Values),
-		"Consumers":          []string{},
+		"Consumers":          append([]clm.DN{}, d.Consumers...),
 		"Contact":            universals(d.Path.Value(clm.Contact).Values),
 		"CreatedBy":          own(clm.CreatedBy),
 		"CreatedOn":          stampOf(place.Created),
-		"CustomFields":       []any{},
+		"CustomFields":       customFields(d.Fields),
 		"DN":                 place.DN,
 		"Guid":               braced(place.ID),
-		"ManagementType":     managementOf(d.Path),
+		"ManagementType":     d.Path.Management(),
 		"Name":               place.DN.Name(),
 		"ParentDn":           place.DN.Parent(),
 		"SchemaClass":        names.TypeName(place.Object),
@@ -65,13 +65,6 @@ func detailsReply(d core.Details) facts {
 	r.add("Description", strings.Join(place.Own[clm.Description], ""))
 	r.add("Origin", strings.Join(place.Own[clm.Origin], ""))
 	return r
-}
-
-func managementOf(p clm.Path) string {
-	if m := p.Value(clm.ManagementType).First(); m != "" {
-		return m
-	}
-	return clm.Enrollment
 }
 
 // certificateFacts describes the certificate in use.

@@ -1,70 +1,138 @@
 package tpp
 
 import (
+	"maps"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/certwright/certwright/internal/api/lenient"
 	"github.com/certwright/certwright/internal/clm"
 	"github.com/certwright/certwright/internal/core"
+	"github.com/certwright/certwright/internal/pki"
 )
 
 // defaultLimit is the size of a page when the caller does not say.
 const defaultLimit = 100
 
-// A parameter reads the values of one query parameter into a filter.
-type parameter func(f *core.Filter, name string, values []string) error
+// wanted is a filter while it is read.
+type wanted struct {
+	core.Filter
+	stages []func(number int) bool // all must hold
+}
+
+// A parameter reads the values of one query parameter, of which there is at least
+// one, into a filter.
+type parameter func(w *wanted, name string, values []string) error
 
 // parameters are those of the vendor's page of GET Certificates, in lower case.
-// The ones that this server does not apply are refused: to ignore them would
-// return more than was asked for. Names that the page does not have are ignored,
-// since newer clients send newer filters.
+// Names that the page does not have are ignored, since newer clients send newer
+// filters. Certificates are not validated here yet: their state is Blank, and
+// nobody has switched that off.
 var parameters = map[string]parameter{
-	"thumbprint":        texts(func(f *core.Filter) *[]string { return &f.Thumbprints }, bareHex),
-	"serial":            texts(func(f *core.Filter) *[]string { return &f.Serials }, bareHex),
-	"cn":                texts(func(f *core.Filter) *[]string { return &f.CommonNames }, nil),
-	"san-dns":           texts(func(f *core.Filter) *[]string { return &f.DNSNames }, nil),
-	"name":              texts(func(f *core.Filter) *[]string { return &f.Names }, nil),
-	"parentdn":          texts(func(f *core.Filter) *[]string { return &f.Folders }, nil),
-	"parentdnrecursive": texts(func(f *core.Filter) *[]string { return &f.Trees }, nil),
-	"disabled":          readDisabled,
-	"validtogreater":    readAfter,
-	"validtoless":       readBefore,
-	"limit":             number(1, func(f *core.Filter, n int) { f.Limit = n }),
-	"offset":            number(0, func(f *core.Filter, n int) { f.Offset = n }),
-	"optionalfields":    func(*core.Filter, string, []string) error { return nil }, // see optionalFields
+	"thumbprint":         texts(func(w *wanted) *[]string { return &w.Thumbprints }, bareHex),
+	"serial":             texts(func(w *wanted) *[]string { return &w.Serials }, bareHex),
+	"cn":                 texts(func(w *wanted) *[]string { return &w.CommonNames }, nil),
+	"c":                  texts(func(w *wanted) *[]string { return &w.Countries }, nil),
+	"s":                  texts(func(w *wanted) *[]string { return &w.Provinces }, nil),
+	"l":                  texts(func(w *wanted) *[]string { return &w.Localities }, nil),
+	"o":                  texts(func(w *wanted) *[]string { return &w.Organizations }, nil),
+	"ou":                 texts(func(w *wanted) *[]string { return &w.Units }, nil),
+	"issuer":             texts(func(w *wanted) *[]string { return &w.Issuers }, nil),
+	"signaturealgorithm": texts(func(w *wanted) *[]string { return &w.SignatureAlgorithms }, nil),
+	"keyalgorithm":       texts(func(w *wanted) *[]string { return &w.KeyAlgorithms }, nil),
+	"name":               texts(func(w *wanted) *[]string { return &w.Names }, nil),
+	"parentdn":           texts(func(w *wanted) *[]string { return &w.Folders }, nil),
+	"parentdnrecursive":  texts(func(w *wanted) *[]string { return &w.Trees }, nil),
+	"managementtype":     texts(func(w *wanted) *[]string { return &w.ManagementTypes }, nil),
+	"san-dns":            alternative(clm.SANDNS),
+	"san-email":          alternative(clm.SANEmail),
+	"san-ip":             alternative(clm.SANIP),
+	"san-upn":            alternative(clm.SANUPN),
+	"san-uri":            alternative(clm.SANURI),
+	"certificatetype":    readTypes,
+	"pkixparameterset":   readPkixSets,
 
-	"c": notApplied, "l": notApplied, "o": notApplied, "ou": notApplied, "s": notApplied, "certificatetype": notApplied,
-	"issuer": notApplied, "isselfsigned": notApplied, "iswildcard": notApplied, "keyalgorithm": notApplied,
-	"keysize": notApplied, "keysizegreater": notApplied, "keysizeless": notApplied, "pkixparameterset": notApplied,
-	"san-email": notApplied, "san-ip": notApplied, "san-upn": notApplied, "san-uri": notApplied, "signaturealgorithm": notApplied,
-	"validfrom": notApplied, "validfromgreater": notApplied, "validfromless": notApplied, "validto": notApplied,
-	"chainvalidationfailure": notApplied, "createdon": notApplied, "createdongreater": notApplied, "createdonless": notApplied,
-	"inerror": notApplied, "managementtype": notApplied, "networkvalidationdisabled": notApplied, "validationdisabled": notApplied,
-	"pendingworkflow": notApplied, "ssltlsprotocol": notApplied, "stage": notApplied, "stagegreater": notApplied, "stageless": notApplied,
-	"tlsvalidationfailure": notApplied, "validationstate": notApplied,
+	"disabled":        flags(func(w *wanted) **bool { return &w.Disabled }),
+	"isselfsigned":    flags(func(w *wanted) **bool { return &w.SelfSigned }),
+	"iswildcard":      flags(func(w *wanted) **bool { return &w.Wildcard }),
+	"inerror":         flags(func(w *wanted) **bool { return &w.InError }),
+	"pendingworkflow": readPending,
+
+	"validfrom":        dates(func(w *wanted) *core.Span { return &w.Begins }, exactly),
+	"validfromgreater": dates(func(w *wanted) *core.Span { return &w.Begins }, later),
+	"validfromless":    dates(func(w *wanted) *core.Span { return &w.Begins }, earlier),
+	"validto":          dates(func(w *wanted) *core.Span { return &w.Ends }, exactly),
+	"validtogreater":   dates(func(w *wanted) *core.Span { return &w.Ends }, later),
+	"validtoless":      dates(func(w *wanted) *core.Span { return &w.Ends }, earlier),
+	"createdon":        dates(func(w *wanted) *core.Span { return &w.Created }, exactly),
+	"createdongreater": dates(func(w *wanted) *core.Span { return &w.Created }, later),
+	"createdonless":    dates(func(w *wanted) *core.Span { return &w.Created }, earlier),
+
+	"keysize":        numbers(func(w *wanted, all []int) { w.KeySizes = all }),
+	"keysizegreater": numbers(func(w *wanted, all []int) { w.KeySizeAbove = new(slices.Min(all)) }),
+	"keysizeless":    numbers(func(w *wanted, all []int) { w.KeySizeBelow = new(slices.Max(all)) }),
+	"stage":          stage(func(n int, all []int) bool { return slices.Contains(all, n) }),
+	"stagegreater":   stage(func(n int, all []int) bool { return n > slices.Min(all) }),
+	"stageless":      stage(func(n int, all []int) bool { return n < slices.Max(all) }),
+
+	"validationstate":           readState,
+	"networkvalidationdisabled": readNobody,
+	"validationdisabled":        readNobody,
+	"chainvalidationfailure":    nothing,
+	"tlsvalidationfailure":      nothing,
+	"ssltlsprotocol":            nothing,
+
+	"limit":  number(1, func(w *wanted, n int) { w.Limit = n }),
+	"offset": number(0, func(w *wanted, n int) { w.Offset = n }),
 }
 
 // readFilter reads a query. Values of one parameter are alternatives, whether it
-// is given several times or once with commas.
+// is given several times, in whatever case, or once with commas.
 func readFilter(query url.Values) (core.Filter, error) {
-	f := core.Filter{Limit: defaultLimit}
-	for name, given := range query {
-		read, known := parameters[strings.ToLower(name)]
-		if !known {
-			continue
-		}
-		var values []string
-		for _, v := range given {
-			values = append(values, splitValues(v)...)
-		}
-		if err := read(&f, name, values); err != nil {
-			return f, err
+	w := wanted{Filter: core.Filter{Limit: defaultLimit}}
+	given := map[string][]string{}
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		for _, v := range query[name] {
+			given[strings.ToLower(name)] = append(given[strings.ToLower(name)], splitValues(v)...)
 		}
 	}
-	return f, nil
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		lower := strings.ToLower(name)
+		read, known := parameters[lower]
+		if !known || len(given[lower]) == 0 {
+			continue
+		}
+		if err := read(&w, name, given[lower]); err != nil {
+			return w.Filter, err
+		}
+		delete(given, lower)
+	}
+	w.setStages()
+	return w.Filter, nil
+}
+
+// setStages keeps the stages of which all that was said holds. What nobody has
+// begun stands at zero; what nobody has asked for stands nowhere.
+func (w *wanted) setStages() {
+	if len(w.stages) == 0 {
+		return
+	}
+	holds := func(n int) bool {
+		return !slices.ContainsFunc(w.stages, func(is func(int) bool) bool { return !is(n) })
+	}
+	if holds(0) {
+		w.Stages = append(w.Stages, core.NotBegun)
+	}
+	for _, ours := range slices.Sorted(maps.Keys(stages)) {
+		if holds(stages[ours].number) {
+			w.Stages = append(w.Stages, ours)
+		}
+	}
+	w.Nothing = w.Nothing || len(w.Stages) == 0
 }
 
 // splitValues splits at commas outside of quotes. Values with commas stand in
@@ -92,13 +160,13 @@ func splitValues(s string) []string {
 
 // texts is a parameter whose values are texts, each brought into one form if
 // there are several to write it in.
-func texts(field func(*core.Filter) *[]string, form func(string) string) parameter {
-	return func(f *core.Filter, _ string, values []string) error {
+func texts(field func(*wanted) *[]string, form func(string) string) parameter {
+	return func(w *wanted, _ string, values []string) error {
 		for _, v := range values {
 			if form != nil {
 				v = form(v)
 			}
-			*field(f) = append(*field(f), v)
+			*field(w) = append(*field(w), v)
 		}
 		return nil
 	}
@@ -109,65 +177,187 @@ func bareHex(s string) string {
 	return strings.ToUpper(strings.NewReplacer(":", "", " ", "", ".", "", "-", "").Replace(s))
 }
 
-// number is a parameter whose one value is a whole number, no smaller than least.
-func number(least int, set func(*core.Filter, int)) parameter {
-	return func(f *core.Filter, name string, values []string) error {
-		n, err := strconv.Atoi(values[0])
-		if err != nil || n < least {
-			return clm.About(name, clm.Fail(clm.Invalid, "integer", values[0]))
+// alternative is a parameter of alternative names of one kind.
+func alternative(kind clm.Attr) parameter {
+	return func(w *wanted, _ string, values []string) error {
+		if w.SANs == nil {
+			w.SANs = map[clm.Attr][]string{}
 		}
-		set(f, n)
+		w.SANs[kind] = values
 		return nil
 	}
 }
 
-// readDisabled reads yes, no, or both, which is no filter.
-func readDisabled(f *core.Filter, name string, values []string) error {
-	var seen [2]bool
+// types are the values of CertificateType. A certificate of no special class is
+// taken for a server's, as everywhere.
+var types = map[string][]clm.Class{
+	"codesigning": {clm.CodeSigningCertificate},
+	"device":      {clm.DeviceCertificate},
+	"server":      {clm.ServerCertificate, clm.AnyCertificate},
+	"user":        {clm.UserCertificate},
+}
+
+func readTypes(w *wanted, name string, values []string) error {
 	for _, v := range values {
-		yes, err := lenient.ParseBool(v)
-		if err != nil {
-			return clm.About(name, clm.Fail(clm.Invalid, "boolean", v))
+		classes, ok := types[strings.ToLower(v)]
+		if !ok {
+			return clm.About(name, clm.Fail(clm.Invalid, "certificate-type", v))
 		}
-		seen[0], seen[1] = seen[0] || !yes, seen[1] || yes
-	}
-	if seen[0] != seen[1] {
-		f.Disabled = &seen[1]
+		w.Classes = append(w.Classes, classes...)
 	}
 	return nil
 }
 
-// readAfter reads the earliest of the dates: whatever expires after any of them
-// expires after that.
-func readAfter(f *core.Filter, name string, values []string) error {
-	return readDates(name, values, func(t time.Time) {
-		if f.ExpiresAfter.IsZero() || t.Before(f.ExpiresAfter) {
-			f.ExpiresAfter = t
-		}
-	})
-}
-
-func readBefore(f *core.Filter, name string, values []string) error {
-	return readDates(name, values, func(t time.Time) {
-		if t.After(f.ExpiresBefore) {
-			f.ExpiresBefore = t
-		}
-	})
-}
-
-func readDates(name string, values []string, see func(time.Time)) error {
+// readPkixSets reads parameter sets by their object ids or their names, of which
+// only letters and digits count. One that is not known has no certificates.
+func readPkixSets(w *wanted, _ string, values []string) error {
 	for _, v := range values {
-		t, err := lenient.ParseDate(v)
-		if err != nil {
-			return clm.About(name, clm.Fail(clm.Invalid, "date", v))
+		for id, set := range pkixSets {
+			if v == pkixArc+id || slices.Contains(pkixNames(set), bareName(v)) {
+				w.Keys = append(w.Keys, core.KeySizeOf{Algorithm: set.KeyAlgorithm, Size: bitsOf(set)})
+			}
 		}
-		see(t)
 	}
+	w.Nothing = w.Nothing || len(w.Keys) == 0
 	return nil
 }
 
-func notApplied(_ *core.Filter, name string, _ []string) error {
-	return clm.About(name, clm.Unsupported)
+func bitsOf(set core.Request) int {
+	return keySize(pki.KeySpec{Algorithm: set.KeyAlgorithm, Bits: set.KeySize, Curve: set.Curve})
+}
+
+// pkixNames are the names by which people call a parameter set, as bareName has them.
+func pkixNames(set core.Request) []string {
+	if set.KeyAlgorithm == clm.RSA {
+		return []string{"RSA" + strconv.Itoa(set.KeySize)}
+	}
+	return []string{"ECC" + set.Curve, "EC" + set.Curve, "ECDSA" + set.Curve, set.Curve}
+}
+
+func bareName(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return unicode.ToUpper(r)
+		}
+		return -1
+	}, s)
+}
+
+// flags is a parameter of yes and no; both together are no filter.
+func flags(field func(*wanted) **bool) parameter {
+	return func(w *wanted, name string, values []string) error {
+		yes, no, err := readFlags(name, values)
+		if yes != no {
+			*field(w) = &yes
+		}
+		return err
+	}
+}
+
+func readFlags(name string, values []string) (yes, no bool, err error) {
+	for _, v := range values {
+		is, err := lenient.ParseBool(v)
+		if err != nil {
+			return false, false, clm.About(name, clm.Fail(clm.Invalid, "boolean", v))
+		}
+		yes, no = yes || is, no || !is
+	}
+	return yes, no, nil
+}
+
+// readPending reads PendingWorkflow, which says yes by being there.
+func readPending(w *wanted, name string, values []string) error {
+	for i, v := range values {
+		if v == "" {
+			values[i] = "1"
+		}
+	}
+	return flags(func(w *wanted) **bool { return &w.Gated })(w, name, values)
+}
+
+// number is a parameter whose one value is a whole number, no smaller than least.
+func number(least int, set func(*wanted, int)) parameter {
+	return func(w *wanted, name string, values []string) error {
+		n, err := strconv.Atoi(values[0])
+		if err != nil || n < least {
+			return clm.About(name, clm.Fail(clm.Invalid, "integer", values[0]))
+		}
+		set(w, n)
+		return nil
+	}
+}
+
+// numbers is a parameter whose values are whole numbers.
+func numbers(set func(*wanted, []int)) parameter {
+	return func(w *wanted, name string, values []string) error {
+		all := make([]int, len(values))
+		for i, v := range values {
+			n, err := strconv.Atoi(v)
+			if err != nil {
+				return clm.About(name, clm.Fail(clm.Invalid, "integer", v))
+			}
+			all[i] = n
+		}
+		set(w, all)
+		return nil
+	}
+}
+
+// stage is a parameter about the number of a stage.
+func stage(holds func(number int, values []int) bool) parameter {
+	return numbers(func(w *wanted, all []int) {
+		w.stages = append(w.stages, func(n int) bool { return holds(n, all) })
+	})
+}
+
+// dates is a parameter whose values are dates.
+func dates(field func(*wanted) *core.Span, see func(*core.Span, time.Time)) parameter {
+	return func(w *wanted, name string, values []string) error {
+		for _, v := range values {
+			t, err := lenient.ParseDate(v)
+			if err != nil {
+				return clm.About(name, clm.Fail(clm.Invalid, "date", v))
+			}
+			see(field(w), t)
+		}
+		return nil
+	}
+}
+
+func exactly(s *core.Span, t time.Time) { s.At = append(s.At, t) }
+
+// later takes the earliest of the dates: what is later than any of them is later
+// than that.
+func later(s *core.Span, t time.Time) {
+	if s.After.IsZero() || t.Before(s.After) {
+		s.After = t
+	}
+}
+
+func earlier(s *core.Span, t time.Time) {
+	if t.After(s.Before) {
+		s.Before = t
+	}
+}
+
+// readState reads the states of validation, of which there is only one yet.
+func readState(w *wanted, _ string, values []string) error {
+	blank := slices.ContainsFunc(values, func(v string) bool { return strings.EqualFold(v, "Blank") })
+	w.Nothing = w.Nothing || !blank
+	return nil
+}
+
+// readNobody is a flag that nobody has.
+func readNobody(w *wanted, name string, values []string) error {
+	_, no, err := readFlags(name, values)
+	w.Nothing = w.Nothing || !no
+	return err
+}
+
+// nothing is a parameter about failures that have not been looked for.
+func nothing(w *wanted, _ string, _ []string) error {
+	w.Nothing = true
+	return nil
 }
 
 // optionalFields are the members of X509 that are shown only when asked for.

@@ -5,17 +5,22 @@ import (
 	"crypto"
 	"crypto/tls"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/certwright/certwright/internal/api/names"
 	"github.com/certwright/certwright/internal/api/wiretest"
@@ -28,26 +33,52 @@ import (
 )
 
 // TestConversations holds every conversation of this folder with a core on a
-// database of its own.
+// database of its own, of each kind.
 func TestConversations(t *testing.T) {
-	wiretest.Run(t, "testdata", func(t *testing.T) *wiretest.Host { return newHost(t).wire })
+	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+		whole := coretest.SetUp(t, d)
+		wiretest.Run(t, "testdata", func(t *testing.T) *wiretest.Host { return newHost(t, coretest.CopyOf(t, whole)).wire })
+	})
 }
 
-// host is a server for one conversation. Its section "setup" has a command in
-// each line; see the commands.
+// TestEveryRowOfRenewHasAConversation wants a file for each row of the list of
+// what POST Certificates/Renew answers and does, with a first line that says what
+// the row claims.
+func TestEveryRowOfRenewHasAConversation(t *testing.T) {
+	for n := range 100 {
+		name := filepath.Join("testdata", "renew", fmt.Sprintf("REN-%02d.txtar", n+1))
+		archive, err := txtar.ParseFile(name)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if claim, _, _ := strings.Cut(string(archive.Comment), "\n"); strings.TrimSpace(claim) == "" {
+			t.Errorf("%s does not say what it claims", name)
+		}
+		if !slices.ContainsFunc(archive.Files, func(f txtar.File) bool { return f.Name == "response" }) {
+			t.Errorf("%s expects nothing", name)
+		}
+	}
+}
+
+// host is a server for one conversation. Its section "setup" has a command in each
+// line, its section "look" a claim about what is stored; see commands and claims.
 type host struct {
 	t    *testing.T
 	wire *wiretest.Host
 	opt  Options
 	idle bool
+	on   coretest.Database
+
+	faults faults
 
 	once    sync.Once
 	rig     *coretest.Rig
 	handler http.Handler
 }
 
-func newHost(t *testing.T) *host {
-	h := &host{t: t}
+func newHost(t *testing.T, on coretest.Database) *host {
+	h := &host{t: t, on: on}
 	h.wire = &wiretest.Host{Vars: map[string]string{}, Do: h.do, Clients: map[string]tls.Certificate{}}
 	h.wire.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h.start()
@@ -59,19 +90,25 @@ func newHost(t *testing.T) *host {
 // start makes the core when it is first needed.
 func (h *host) start() {
 	h.once.Do(func() {
-		h.rig = coretest.New(h.t, copyOfFirst(h.t), coretest.Options{Idle: h.idle, Connectors: connectors})
+		h.rig = coretest.New(h.t, h.on, h.options())
 		h.opt.Log = slog.New(slog.NewTextHandler(h.rig.Log, nil))
 		h.handler = Handler(h.rig.Core, h.opt)
 	})
 }
 
-// first is a database that has been set up once for all conversations: making
-// CAs takes longer than most of them.
+func (h *host) options() coretest.Options {
+	return coretest.Options{Idle: h.idle, Connectors: connectors, Rehearsal: true, Fault: h.faults.at}
+}
+
+// first is a database that has been set up, for tests that need SQLite alone.
 var first = sync.OnceValues(func() (dir string, err error) {
 	return os.MkdirTemp("", "certwright-tpp")
 })
 
-var firstMade sync.Once
+var (
+	firstMade  sync.Once
+	firstWhole coretest.Database
+)
 
 func copyOfFirst(t *testing.T) coretest.Database {
 	t.Helper()
@@ -80,24 +117,13 @@ func copyOfFirst(t *testing.T) coretest.Database {
 		t.Fatal(err)
 	}
 	firstMade.Do(func() {
-		rig := coretest.New(t, coretest.Database{Address: filepath.Join(dir, "certwright.db"), Dir: dir}, coretest.Options{Idle: true})
-		rig.Stop()
+		firstWhole = coretest.SetUp(t, coretest.Database{Address: filepath.Join(dir, "certwright.db"), Dir: dir})
 	})
-	fresh := coretest.SQLite(t)
-	for _, name := range []string{"certwright.db", "master.key"} {
-		data, err := os.ReadFile(filepath.Join(dir, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(fresh.Dir, name), data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return fresh
+	return coretest.CopyOf(t, firstWhole)
 }
 
 func TestMain(m *testing.M) {
-	code := m.Run()
+	code := coretest.Main(m)
 	if dir, err := first(); err == nil {
 		os.RemoveAll(dir)
 	}
@@ -121,7 +147,8 @@ func (refusing) Revoke(context.Context, []byte, int) error            { return n
 // do carries out a section.
 func (h *host) do(t *testing.T, section, text string) {
 	t.Helper()
-	if section != "setup" {
+	table := map[string]map[string]command{"setup": commands, "look": claims}[section]
+	if table == nil {
 		t.Fatalf("there is no section %s", section)
 	}
 	for line := range strings.Lines(text) {
@@ -129,7 +156,7 @@ func (h *host) do(t *testing.T, section, text string) {
 		if len(words) == 0 || strings.HasPrefix(words[0], "#") {
 			continue
 		}
-		command, ok := commands[words[0]]
+		command, ok := table[words[0]]
 		if !ok {
 			t.Fatalf("there is no command %s", words[0])
 		}
@@ -165,11 +192,14 @@ func split(line string) []string {
 	return words
 }
 
-// commands are what a setup can say. Those marked before must stand first.
-var commands = map[string]struct {
+// A command is a line of a section. One marked before must stand before all others.
+type command struct {
 	before bool
 	do     func(h *host, args []string) error
-}{
+}
+
+// commands are what a setup can say.
+var commands = map[string]command{
 	// idle: nobody carries out work
 	"idle": {true, func(h *host, _ []string) error { h.idle = true; return nil }},
 	// nokeys: no API keys
@@ -193,6 +223,8 @@ var commands = map[string]struct {
 	"token": {false, (*host).token},
 	// csr VAR KEY [NAME=VALUE…]
 	"csr": {false, (*host).csr},
+	// foreign VAR KEY [NAME=VALUE…] [ago=DURATION] [eku=OID…]: a certificate issued elsewhere
+	"foreign": {false, (*host).foreign},
 	// client NAME: a client certificate for @client
 	"client": {false, (*host).client},
 	// turn DURATION: turns the clock
@@ -201,20 +233,39 @@ var commands = map[string]struct {
 		h.rig.Clock.Turn(by)
 		return err
 	}},
+	// scene DN SCENE [STAGE [TEXT]]: puts a certificate on stage, see core.Rehearse
+	"scene": {false, (*host).scene},
+	// revocation DN: the object's certificate is being revoked
+	"revocation": {false, func(h *host, args []string) error { return h.rig.AddRevocation(args[0]) }},
+	// fault WORDS: the next statement of a write with these words in it fails
+	"fault": {false, func(h *host, args []string) error { h.faults.next(args[0]); return nil }},
 	// run: somebody carries out work from now on
 	"run": {false, func(h *host, _ []string) error {
 		h.rig.Stop()
-		h.rig.Start(coretest.Options{Connectors: connectors})
+		h.idle = false
+		h.rig.Start(h.options())
 		h.handler = Handler(h.rig.Core, h.opt)
 		return nil
 	}},
+}
+
+func (h *host) scene(args []string) error {
+	r := core.Rehearsal{DN: args[0], Scene: core.Scene(args[1])}
+	for stage, s := range stages {
+		if len(args) > 2 && strconv.Itoa(s.number) == args[2] && (r.Stage == "" || stage == clm.Collect) {
+			r.Stage = stage
+		}
+	}
+	r.Text = strings.Join(args[min(3, len(args)):], " ")
+	_, err := h.rig.Rehearse(context.Background(), h.rig.Admin, r)
+	return err
 }
 
 func (h *host) object(args []string) error {
 	class, kind := names.Class(args[1])
 	own := map[clm.Attr][]string{}
 	if kind != "" {
-		own[clm.AuthorityKind] = []string{kind}
+		own[map[clm.Class]clm.Attr{clm.Authority: clm.AuthorityKind, clm.CustomField: clm.FieldKind}[class]] = []string{kind}
 	}
 	for _, arg := range args[2:] {
 		name, value, _ := strings.Cut(arg, "=")
@@ -242,7 +293,8 @@ func (h *host) user(args []string) error {
 
 // rightNames are the rights as setups spell them.
 var rightNames = map[string]clm.Rights{
-	"view": clm.View, "read": clm.Read, "write": clm.Write, "create": clm.Create, "keyread": clm.KeyRead, "all": clm.AllRights,
+	"view": clm.View, "read": clm.Read, "write": clm.Write, "create": clm.Create, "keyread": clm.KeyRead, "keywrite": clm.KeyWrite, "delete": clm.Delete,
+	"all": clm.AllRights,
 }
 
 func (h *host) rights(args []string) error {
@@ -301,8 +353,9 @@ var (
 )
 
 // csr makes a signing request: VAR is its bare base64, VAR.pem its PEM with \n
-// spelled out, VAR.line its PEM without line ends. A KEY such as p256/x is the
-// same key wherever x is the same.
+// spelled out, VAR.line its PEM without line ends, VAR.forged one whose signature
+// is false, VAR.hash that of its public key. A KEY such as p256/x is the same key
+// wherever x is the same.
 func (h *host) csr(args []string) error {
 	kind, _, shared := strings.Cut(args[1], "/")
 	keysMu.Lock()
@@ -319,26 +372,40 @@ func (h *host) csr(args []string) error {
 		keys[args[1]] = key
 		keysMu.Unlock()
 	}
-	var n clm.Names
+	n, rest := namesFrom(args[2:])
+	if len(rest) > 0 {
+		return errors.New("no such name: " + rest[0])
+	}
+	der, err := pki.CreateCSR(n, key)
+	if err != nil {
+		return err
+	}
+	text := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}))
+	h.wire.Vars[args[0]] = base64.StdEncoding.EncodeToString(der)
+	h.wire.Vars[args[0]+".pem"] = strings.ReplaceAll(text, "\n", `\n`)
+	h.wire.Vars[args[0]+".escaped"] = strings.ReplaceAll(text, "\n", `\\n`)
+	h.wire.Vars[args[0]+".line"] = strings.ReplaceAll(text, "\n", "")
+	h.wire.Vars[args[0]+".hash"] = strings.ToUpper(hex.EncodeToString(pki.PublicKeyHash(key.Public())))
+	der[len(der)-1] ^= 1
+	h.wire.Vars[args[0]+".forged"] = base64.StdEncoding.EncodeToString(der)
+	return nil
+}
+
+// namesFrom reads NAME=VALUE…; rest is what it does not know.
+func namesFrom(args []string) (n clm.Names, rest []string) {
 	fields := map[string]*string{"CN": &n.CommonName, "O": &n.Organization, "L": &n.Locality, "S": &n.Province, "C": &n.Country}
 	lists := map[string]*[]string{"OU": &n.OrganizationalUnit, "DNS": &n.DNS, "Email": &n.Email, "IP": &n.IP, "URI": &n.URI, "UPN": &n.UPN}
-	for _, arg := range args[2:] {
+	for _, arg := range args {
 		name, value, _ := strings.Cut(arg, "=")
 		if field := fields[name]; field != nil {
 			*field = value
 		} else if list := lists[name]; list != nil {
 			*list = append(*list, value)
 		} else {
-			return errors.New("no such name: " + name)
+			rest = append(rest, arg)
 		}
 	}
-	der, err := pki.CreateCSR(n, key)
-	text := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}))
-	h.wire.Vars[args[0]] = base64.StdEncoding.EncodeToString(der)
-	h.wire.Vars[args[0]+".pem"] = strings.ReplaceAll(text, "\n", `\n`)
-	h.wire.Vars[args[0]+".escaped"] = strings.ReplaceAll(text, "\n", `\\n`)
-	h.wire.Vars[args[0]+".line"] = strings.ReplaceAll(text, "\n", "")
-	return err
+	return n, rest
 }
 
 // client has the installation issue a client certificate with the common name.

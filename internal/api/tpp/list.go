@@ -54,33 +54,49 @@ func foundReply(f core.Found, asked map[string]bool) map[string]any {
 	}
 	if f.Version != nil {
 		if cert, err := x509.ParseCertificate(f.Version.Cert); err == nil {
-			r["X509"] = x509Reply(pki.Describe(cert), asked)
+			r["X509"] = x509Reply(cert, asked)
 		}
 	}
 	return r
 }
 
 // x509Reply is a certificate in a list.
-func x509Reply(d pki.Details, asked map[string]bool) map[string]any {
-	r := map[string]any{
-		"CN": d.Names.CommonName, "Serial": d.Serial, "Thumbprint": d.Thumbprint,
-		"ValidFrom": stamp(d.NotBefore), "ValidTo": stamp(d.NotAfter),
-	}
+func x509Reply(cert *x509.Certificate, asked map[string]bool) map[string]any {
+	id, key := pki.Identify(cert), pki.SpecOf(cert.PublicKey)
 	sans := map[string][]string{}
 	for name, values := range map[string][]string{
-		"DNS": d.Names.DNS, "Email": d.Names.Email, "IP": d.Names.IP, "URI": d.Names.URI, "UPN": d.Names.UPN,
+		"DNS": id.Names.DNS, "Email": id.Names.Email, "IP": id.Names.IP, "URI": id.Names.URI, "UPN": id.Names.UPN,
 	} {
 		if len(values) > 0 {
 			sans[name] = values
 		}
 	}
-	r["SANS"] = sans
-	for name, value := range map[string]any{"Issuer": d.Issuer, "KeyAlgorithm": d.Key.Algorithm, "KeySize": keySize(d.Key), "Subject": d.Subject} {
+	r := map[string]any{
+		"CN": id.Names.CommonName, "SANS": sans, "Serial": id.Serial, "Thumbprint": id.Thumbprint,
+		"ValidFrom": stamp(id.NotBefore), "ValidTo": stamp(id.NotAfter),
+	}
+	for name, value := range map[string]func() any{
+		"Issuer":           func() any { return pki.FormatName(cert.RawIssuer) },
+		"KeyAlgorithm":     func() any { return key.Algorithm },
+		"KeySize":          func() any { return keySize(key) },
+		"PkixParameterSet": func() any { return pkixSetOf(key) },
+		"Subject":          func() any { return pki.FormatName(cert.RawSubject) },
+	} {
 		if asked[strings.ToLower(name)] {
-			r[name] = value
+			r[name] = value()
 		}
 	}
 	return r
+}
+
+// pkixSetOf is the object id of the parameter set of a key; empty where it has none.
+func pkixSetOf(k pki.KeySpec) string {
+	for id, set := range pkixSets {
+		if set.KeyAlgorithm == k.Algorithm && set.KeySize == k.Bits && set.Curve == k.Curve {
+			return pkixArc + id
+		}
+	}
+	return ""
 }
 
 // keySize is the size of a key in bits; of one on a curve, that of the curve.
@@ -101,7 +117,7 @@ func pageLinks(query url.Values, f core.Filter, total int) []map[string]string {
 	link := func(name string, offset int) {
 		links = append(links, map[string]string{name: pageURL(query, f.Limit, offset)})
 	}
-	if f.Offset+f.Limit < total {
+	if f.Offset < total-f.Limit {
 		link("Next", f.Offset+f.Limit)
 	}
 	if f.Offset > 0 {

@@ -12,7 +12,7 @@ import (
 // makes one new version.
 func TestFiftyRenewalsAtOnce(t *testing.T) {
 	t.Parallel()
-	h := newHost(t)
+	h := newHost(t, copyOfFirst(t))
 	h.do(t, "setup", `
 		idle
 		token t admin certificate:manage

@@ -1,6 +1,7 @@
 package tpp
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -37,7 +38,7 @@ type enrolment struct {
 	CustomFields            []customField
 	CreatedBy               lenient.String
 	Origin                  lenient.String
-	Devices                 []any
+	Devices                 []device
 	DisableAutomaticRenewal lenient.Bool
 	Reenable                lenient.Bool
 	SetWorkToDo             lenient.Bool
@@ -58,14 +59,40 @@ type customField struct {
 	Values lenient.StringList
 }
 
+// device is a device that is to be there, with the applications that are to use
+// the certificate.
+type device struct {
+	PolicyDN     lenient.String
+	ObjectName   lenient.String
+	Host         lenient.String
+	Description  lenient.String
+	Applications []application
+}
+
+type application struct {
+	ObjectName     lenient.String
+	Class          lenient.String
+	DriverName     lenient.String
+	Description    lenient.String
+	ValidationHost lenient.String
+	ValidationPort lenient.String
+}
+
 // createdBy is who made an object when the caller does not say.
 const createdBy = "Web SDK"
 
 // request serves POST Certificates/Request: a certificate at a new place, or the
 // next one of a place that has the same name.
 func (a *api) request(c *call, in *enrolment) answer {
-	fail := func(err error) answer { return a.refuse(c, requesting, in.PolicyDN.Trimmed(), err) }
-	want, err := in.translate()
+	fail := func(err error) answer {
+		if e := clm.AsError(err); e.Kind == clm.Unsupported && e.Field == fieldCustom {
+			err = renamed(err, names.ClassName(clm.Class(e.Subject)))
+		}
+		return a.refuse(c, requesting, in.PolicyDN.Trimmed(), err)
+	}
+	approvers, approversErr := a.people(c, in.Approvers)
+	contacts, contactsErr := a.people(c, in.Contacts)
+	want, err := in.translate(map[clm.Attr][]string{clm.Approver: approvers, clm.Contact: contacts}, approversErr, contactsErr)
 	if err != nil {
 		return fail(err)
 	}
@@ -74,6 +101,9 @@ func (a *api) request(c *call, in *enrolment) answer {
 		return fail(err)
 	}
 	body := map[string]any{"CertificateDN": acc.DN, "Guid": braced(acc.ID)}
+	if len(acc.Devices) > 0 {
+		body["Devices"] = devicesReply(acc.Devices)
+	}
 	most, err := a.wait(c, &in.output)
 	if err != nil {
 		return fail(err)
@@ -102,11 +132,18 @@ func (a *api) request(c *call, in *enrolment) answer {
 
 // translate says in our terms what is asked for. With a signing request the
 // members for subject and key do not count. What can be wrong with a member is
-// told once the folder is known to the caller, in Check.
-func (in *enrolment) translate() (core.Request, error) {
+// told once the folder is known to the caller, in Check; so is what was wrong with
+// the people.
+func (in *enrolment) translate(people map[clm.Attr][]string, wrong ...error) (core.Request, error) {
 	class := in.class()
 	own, ownErr := in.own()
+	for attr, ids := range people {
+		if len(ids) > 0 {
+			own[attr] = ids
+		}
+	}
 	want := core.Request{
+		Fields: in.fields(), Devices: in.devices(),
 		Folder: in.PolicyDN.Value, Name: in.ObjectName.Trimmed(), Class: class, Authority: in.CADN.Trimmed(),
 		CSR: in.PKCS10.Trimmed(), Own: own, Reenable: in.Reenable.Value, Hold: in.SetWorkToDo.Set && !in.SetWorkToDo.Value,
 	}
@@ -118,9 +155,7 @@ func (in *enrolment) translate() (core.Request, error) {
 		want.Name = in.Subject.Trimmed()
 	}
 	want.Check = func(p clm.Path) error {
-		for _, err := range []error{
-			in.check(p, false, want.CSR != ""), ownErr, namesErr, keyErr, in.checkExtras(class),
-		} {
+		for _, err := range append([]error{in.check(p, false, want.CSR != ""), ownErr, namesErr, keyErr}, wrong...) {
 			if err != nil {
 				return err
 			}
@@ -133,30 +168,54 @@ func (in *enrolment) translate() (core.Request, error) {
 	return want, nil
 }
 
-// checkExtras refuses what this server does not do rather than forget it.
-func (in *enrolment) checkExtras(class clm.Class) error {
-	if len(in.Devices) > 0 {
-		return clm.Fail(clm.Unsupported, fieldDevices, "")
+func (in *enrolment) fields() (fields []core.FieldValues) {
+	for _, f := range in.CustomFields {
+		fields = append(fields, core.FieldValues{Name: f.Name.Trimmed(), Values: f.Values.Values})
 	}
-	if len(in.CustomFields) > 0 {
-		return clm.About(names.ClassName(class), clm.Fail(clm.Unsupported, fieldCustom, in.CustomFields[0].Name.Value))
+	return fields
+}
+
+func (in *enrolment) devices() (wishes []core.DeviceWish) {
+	for _, d := range in.Devices {
+		wish := core.DeviceWish{Folder: d.PolicyDN.Value, Name: d.ObjectName.Trimmed(), Own: map[clm.Attr][]string{
+			clm.Host: {d.Host.Trimmed()}, clm.Description: {d.Description.Trimmed()}, clm.CreatedBy: {createdBy},
+		}}
+		if wish.Folder == "" {
+			wish.Folder = in.PolicyDN.Value
+		}
+		for _, app := range d.Applications {
+			class, _ := names.Class(app.Class.Trimmed())
+			wish.Applications = append(wish.Applications, core.ApplicationWish{Name: app.ObjectName.Trimmed(), Class: class, Own: map[clm.Attr][]string{
+				clm.Program: {app.DriverName.Trimmed()}, clm.Description: {app.Description.Trimmed()}, clm.CreatedBy: {createdBy},
+				clm.ListenHost: {app.ValidationHost.Trimmed()}, clm.ListenPort: {app.ValidationPort.Trimmed()},
+			}})
+		}
+		wishes = append(wishes, wish)
 	}
-	return nil
+	return wishes
+}
+
+func devicesReply(bound []core.BoundDevice) []any {
+	devices := []any{}
+	for _, d := range bound {
+		applications := []any{}
+		for _, dn := range d.Applications {
+			applications = append(applications, map[string]any{"DN": dn})
+		}
+		devices = append(devices, map[string]any{"DN": d.DN, "Applications": applications})
+	}
+	return devices
 }
 
 // certificateTypes are the classes by the names that CertificateType takes.
 var certificateTypes = map[string]clm.Class{
-	"": clm.ServerCertificate, "auto": clm.ServerCertificate, "server": clm.ServerCertificate,
+	"": "", "auto": "", "server": clm.ServerCertificate,
 	"device": clm.DeviceCertificate, "user": clm.UserCertificate, "codesigning": clm.CodeSigningCertificate,
 }
 
-// class reads CertificateType; what it does not know counts as Auto.
+// class reads CertificateType; what it does not know counts as Auto, which is empty.
 func (in *enrolment) class() clm.Class {
-	class, ok := certificateTypes[strings.ToLower(strings.ReplaceAll(in.CertificateType.Value, " ", ""))]
-	if !ok {
-		class = clm.ServerCertificate
-	}
-	return class
+	return certificateTypes[strings.ToLower(strings.ReplaceAll(in.CertificateType.Value, " ", ""))]
 }
 
 // names reads the subject and the alternative names.
@@ -225,26 +284,12 @@ func (in *enrolment) writeKey(want *core.Request) error {
 // own reads the members that become values of the object.
 func (in *enrolment) own() (map[clm.Attr][]string, error) {
 	own := map[clm.Attr][]string{clm.CreatedBy: {createdBy}}
-	for _, extra := range in.CASpecificAttributes {
-		attr := names.Attr(extra.Name.Trimmed())
-		switch {
-		case extra.Name.Trimmed() == "":
-		case !isCAAttribute(attr):
-			return own, clm.Fail(clm.Invalid, "ca-attribute", extra.Name.Trimmed())
-		default:
-			own[attr] = []string{extra.Value.Value}
-		}
+	if err := addCAAttributes(own, in.CASpecificAttributes); err != nil {
+		return own, err
 	}
 	for attr, member := range map[clm.Attr]lenient.String{clm.CreatedBy: in.CreatedBy, clm.Origin: in.Origin} {
 		if v := member.Trimmed(); v != "" {
 			own[attr] = []string{v}
-		}
-	}
-	for attr, members := range map[clm.Attr][]principal{clm.Approver: in.Approvers, clm.Contact: in.Contacts} {
-		for _, p := range members {
-			if id := p.id(); id != "" {
-				own[attr] = append(own[attr], id)
-			}
 		}
 	}
 	if in.DisableAutomaticRenewal.Set {
@@ -260,6 +305,21 @@ func (in *enrolment) own() (map[clm.Attr][]string, error) {
 	return own, nil
 }
 
+// addCAAttributes reads CASpecificAttributes.
+func addCAAttributes(own map[clm.Attr][]string, extras []nameValue) error {
+	for _, extra := range extras {
+		name := extra.Name.Trimmed()
+		switch attr := names.Attr(name); {
+		case name == "":
+		case !isCAAttribute(attr):
+			return clm.Fail(clm.Invalid, "ca-attribute", name)
+		default:
+			own[attr] = []string{extra.Value.Value}
+		}
+	}
+	return nil
+}
+
 // isCAAttribute reports whether CASpecificAttributes may set the attribute: what
 // is about the order, and what only some CA understands. Settings have members of
 // their own, or are not the caller's to choose.
@@ -268,12 +328,29 @@ func isCAAttribute(a clm.Attr) bool {
 		strings.HasPrefix(string(a), string(clm.EndDateFor(""))) || strings.HasPrefix(string(a), names.Unknown)
 }
 
-// id is the principal as it is kept.
-func (p principal) id() string {
-	if u := p.PrefixedUniversal.Trimmed(); u != "" {
-		return principalOf(u)
+// people reads users and groups into the ids by which they are kept. One of another
+// directory is kept as it came; one of this installation that is given by its name
+// must be there.
+func (a *api) people(c *call, members []principal) (ids []string, err error) {
+	for _, p := range members {
+		name, isLocal := cutPrefixFold(p.PrefixedName.Trimmed(), localPrefix)
+		switch universal := p.PrefixedUniversal.Trimmed(); {
+		case universal != "":
+			ids = append(ids, principalOf(universal))
+		case isLocal:
+			id, err := a.core.PrincipalNamed(c.Context(), name)
+			if errors.Is(err, clm.NotFound) {
+				err = clm.Fail(clm.Invalid, fieldPerson, p.PrefixedName.Trimmed())
+			}
+			if err != nil {
+				return nil, err
+			}
+			ids = append(ids, string(id))
+		default:
+			ids = append(ids, name)
+		}
 	}
-	return p.PrefixedName.Trimmed()
+	return ids, nil
 }
 
 // managementType is the canonical spelling of a management type.

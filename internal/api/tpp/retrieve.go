@@ -27,6 +27,31 @@ func (a *api) retrieve(c *call, in *retrieval) answer {
 	if isOpen(issued.Open) {
 		return pending(issued.Place.DN, progressOf(issued.Open))
 	}
+	return a.handOut(c, in, issued)
+}
+
+// retrieveVersion serves POST and GET Certificates/Retrieve/{vaultid}: any of the
+// certificates that a place holds or has held, by the number of one of its parts.
+func (a *api) retrieveVersion(c *call, in *retrieval) answer {
+	sent := c.param("vaultid")
+	fail := func(err error) answer { return a.refuse(c, keeping, sent, renamed(err, sent)) }
+	version, ok := versionOf(sent)
+	if !ok {
+		return fail(clm.Fail(clm.Invalid, "vault-id", sent))
+	}
+	wanted, ifAny := in.key(false)
+	issued, err := a.core.Retrieve(c.Context(), c.who(), core.Retrieve{
+		Version: version, WithKey: wanted, KeyIfAny: ifAny,
+		Check: func(p clm.Path) error { return in.check(p, false, false) },
+	})
+	if err != nil {
+		return fail(err)
+	}
+	return a.handOut(c, in, issued)
+}
+
+// handOut answers with the certificate in the form that was asked for.
+func (a *api) handOut(c *call, in *retrieval, issued core.Issued) answer {
 	f, err := in.encode(issued)
 	if err != nil {
 		return a.refuse(c, retrieving, string(issued.Place.DN), err)
@@ -41,9 +66,9 @@ func (a *api) retrieve(c *call, in *retrieval) answer {
 // to wait for. Only the call itself can say so here; the installation's setting
 // is for calls that begin work.
 func (a *api) fetch(c *call, in *retrieval) (core.Issued, error) {
-	wanted, _ := in.key(false)
+	wanted, ifAny := in.key(false)
 	want := core.Retrieve{
-		DN: in.CertificateDN.Value, WithKey: wanted,
+		DN: in.CertificateDN.Value, WithKey: wanted, KeyIfAny: ifAny,
 		Check: func(p clm.Path) error { return in.check(p, false, false) },
 	}
 	issued, err := a.core.Retrieve(c.Context(), c.who(), want)

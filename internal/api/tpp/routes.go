@@ -52,10 +52,17 @@ var routes = []route{
 	{"POST", requestPattern, needs("certificate:manage"), read((*api).request)},
 	{"POST", "/vedsdk/certificates/retrieve", needs("certificate:manage"), read((*api).retrieve)},
 	{"GET", "/vedsdk/certificates/retrieve", needs("certificate:manage"), read((*api).retrieve)},
+	{"POST", "/vedsdk/certificates/retrieve/{vaultid}", needs("certificate:manage"), read((*api).retrieveVersion)},
+	{"GET", "/vedsdk/certificates/retrieve/{vaultid}", needs("certificate:manage"), read((*api).retrieveVersion)},
+	{"POST", "/vedsdk/certificates/import", needs("certificate:manage", "certificate:discover"), read((*api).importCertificate)},
 	{"POST", "/vedsdk/certificates/renew", needs("certificate:manage"), read((*api).renew)},
 	{"GET", "/vedsdk/certificates", needs("certificate"), (*api).list},
 	{"HEAD", "/vedsdk/certificates", needs("certificate"), (*api).list},
 	{"GET", "/vedsdk/certificates/{guid}", needs("certificate"), (*api).details},
+	{"PUT", "/vedsdk/certificates/{guid}", needs("certificate:manage"), read((*api).change)},
+	{"DELETE", "/vedsdk/certificates/{guid}", needs("certificate:delete"), (*api).remove},
+	{"GET", "/vedsdk/certificates/{guid}/previousversions", needs("certificate"), read((*api).previousVersions)},
+	{"GET", "/vedsdk/certificates/{guid}/validationresults", needs("certificate"), (*api).validationResults},
 }
 
 func (a *api) addRoutes() {

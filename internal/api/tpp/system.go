@@ -1,11 +1,7 @@
 package tpp
 
 import (
-	"errors"
 	"net/http"
-
-	"github.com/certwright/certwright/internal/api/lenient"
-	"github.com/certwright/certwright/internal/clm"
 )
 
 // fault answers a fault of ours in the Web SDK's shape.
@@ -58,27 +54,4 @@ func (a *api) self(c *call) answer {
 		})
 	}
 	return ok(map[string]any{"Identities": identities})
-}
-
-type metadataQuery struct {
-	DN lenient.String
-}
-
-// The results of the Metadata calls.
-const (
-	metadataDone  = 0
-	metadataBadDN = 2
-)
-
-// metadataGet serves POST vedsdk/Metadata/Get: the custom fields of an object.
-// There are none.
-func (a *api) metadataGet(c *call, in *metadataQuery) answer {
-	_, err := a.core.Object(c.Context(), c.who(), in.DN.Value)
-	switch {
-	case errors.Is(err, clm.NotFound), errors.Is(err, clm.Invalid), errors.Is(err, clm.Denied):
-		return ok(map[string]any{"Error": "Get metadata values failed; InvalidDN.", "Result": metadataBadDN})
-	case err != nil:
-		return a.fault(c, err)
-	}
-	return ok(map[string]any{"Data": []any{}, "Locked": false, "Result": metadataDone})
 }

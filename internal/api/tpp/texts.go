@@ -23,6 +23,7 @@ var ruleTexts = map[clm.RuleName]string{
 	clm.RuleUnitForbidden: "Organization unit error. Organization unit value '{value}' violates policy organization unit settings.",
 	clm.RuleProvince:      "State error. State value '{value}' violates policy state settings.",
 	clm.RuleWhitelistDNS:  "SANs error. Subject alternative names '{value}' violate policy settings.",
+	clm.RuleSubject:       "Subject error. Common name '{value}' is in the subject of another certificate and violates policy unique subject settings.",
 	clm.RuleKeyReuse:      "This CSR appears to reuse a private key. Private key reuse has not been allowed.",
 }
 
@@ -30,14 +31,19 @@ var ruleTexts = map[clm.RuleName]string{
 const (
 	textNoCertificate = "Certificate {subject} does not exist."
 	textNoFolder      = `PolicyDN error. PolicyDN: "{subject}" does not exist or you do not have sufficient rights to the object.`
-	textMissingDN     = "Missing CertificateDN."
-	textPending       = "Certificate processing took longer than WorkToDoTimeout. Call certificates/retrieve..."
+	// The Import page's form of textNoFolder has no quotes.
+	textNoImportFolder = "PolicyDN error. {subject} does not exist or you do not have sufficient rights to the object."
+	textMissingDN      = "Missing CertificateDN."
+	textNoVaultID      = "Certificate with vault id {subject} does not exist."
+	textLocked         = "The attribute %s is locked by policy %s and was not changed."
+	textPending        = "Certificate processing took longer than WorkToDoTimeout. Call certificates/retrieve..."
 )
 
 // csrWords are about signing requests.
 var csrWords = words{
 	{clm.Invalid, fieldNotBase64}: {text: "PKCS#10 data not in base64 format; {cause}."},
 	{clm.Invalid, "csr"}:          {text: "Failed to store csr; Error: InvalidParms."},
+	{clm.Unwritten, "csr"}:        {text: "Failed to store csr; Error: AddSecretFailed."},
 	{clm.NeedsCSR, "required"}:    {text: `PKCS#10 data required. Policy "{value}" is locked to a User Provided CSR.`, phrase: sameText},
 	{clm.NeedsCSR, "refused"}:     {text: `PKCS#10 data will not be processed. Policy "{value}" is locked to a Server Generated CSR.`, phrase: sameText},
 	// The misspelling is the vendor's, here and on two more of its pages.
@@ -46,13 +52,17 @@ var csrWords = words{
 
 // outputWords are about the form in which a certificate is to be handed out.
 var outputWords = words{
-	{clm.Invalid, fieldTimeout}:    {text: "Invalid WorkToDoTimeout. The value must be between 0 and 120."},
-	{clm.Invalid, fieldFormat}:     {text: "Invalid Format. The value {value} is not supported."},
-	{clm.Invalid, fieldNoPassword}: {text: "Password is required when IncludePrivateKey is true."},
-	{clm.Invalid, fieldWeak}:       {text: "Password does not conform to complexity requirements."},
-	{clm.NoKey, ""}:                {text: "Failed to lookup private key, error: Failed to lookup private key vault id", phrase: sameText},
-	{clm.Denied, "key"}:            {text: "Failed to lookup private key, error: Insufficient permission to read the private key", phrase: sameText},
-	{clm.NotIssued, ""}:            {text: "Certificate {subject} does not have certificate data."},
+	{clm.Invalid, fieldTimeout}:         {text: "Invalid WorkToDoTimeout. The value must be between 0 and 120."},
+	{clm.Invalid, fieldFormat}:          {text: "Invalid Format. The value {value} is not supported."},
+	{clm.Invalid, fieldNoPassword}:      {text: "Password is required when IncludePrivateKey is true."},
+	{clm.Invalid, fieldNoAlias}:         {text: "FriendlyName is required for the JKS format."},
+	{clm.Invalid, fieldNoStorePassword}: {text: "KeystorePassword is required for the JKS format."},
+	{clm.Invalid, fieldCipher}:          {text: "Invalid EncryptionAlgorithm. The value {value} is not supported."},
+	{clm.Invalid, fieldWeak}:            {text: "Password does not conform to complexity requirements."},
+	{clm.NoKey, ""}:                     {text: "Failed to lookup private key, error: Failed to lookup private key vault id", phrase: sameText},
+	{clm.NoKey, "mismatch"}:             {text: "Failed to lookup private key, error: The private key does not match the certificate", phrase: sameText},
+	{clm.Denied, "key"}:                 {text: "Failed to lookup private key, error: Insufficient permission to read the private key", phrase: sameText},
+	{clm.NotIssued, ""}:                 {text: "Certificate {subject} does not have certificate data."},
 }
 
 var renewing = operation{success: true, words: union(csrWords, outputWords, words{
@@ -70,6 +80,12 @@ var renewing = operation{success: true, words: union(csrWords, outputWords, word
 	{clm.Invalid, "authority"}:      {text: "Could not store renewal request on certificate {subject} InvalidAttributeDN"},
 	{clm.Invalid, fieldAny}:         {text: "Need a certificate authority (CADN).\r\n"},
 	{clm.Invalid, ""}:               {text: "Could not store renewal request on certificate {subject} InvalidArgument"},
+	{clm.Unwritten, "disabled"}:     {text: "Failed to re-enable the certificate. Error: DriverDatabaseError."},
+	{clm.Unwritten, "user-csr"}:     {text: "Failed to write manual csr; Error: DriverDatabaseError."},
+	{clm.Unwritten, fieldOwnCSR}:    {text: "Certificate renew error. Failed to write Manual CSR; Error: DriverDatabaseError."},
+	{clm.Unwritten, "key-size"}:     {text: "Failed to write key bit strength; Error: DriverDatabaseError."},
+	{clm.Unwritten, "curve"}:        {text: "Failed to write elliptic curve; Error: DriverDatabaseError."},
+	{clm.Unwritten, ""}:             {text: "Could not store renewal request on certificate {subject} DriverDatabaseError."},
 })}
 
 var requesting = operation{
@@ -92,16 +108,21 @@ var requesting = operation{
 		{clm.Invalid, "management"}:    {text: "Invalid ManagementType. The value {value} is not supported."},
 		{clm.Invalid, "end-date"}:      {text: "Invalid Specific End Date. The value {value} is not supported."},
 		{clm.Invalid, "validity-days"}: {text: "Invalid Validity Period. The value {value} is not supported."},
+		{clm.Invalid, fieldPerson}:     {text: "Invalid identity. The value {value} does not exist."},
 		{clm.Invalid, "san"}:           {text: "Invalid SubjectAltNames. The value {value} is not supported."},
 		{clm.Invalid, ""}:              {text: "Invalid Subject. The value {value} is not supported."},
 		{clm.Exists, ""}:               {text: "Object class mismatch. The object with DN {subject} has wrong object class {value}."},
+		{clm.Exists, "bound"}:          {text: "Application {subject} is associated with a different certificate {value}."},
 		{clm.Disabled, ""}:             {text: "Certificate request error. Certificate is disabled."},
 		{clm.Unmanaged, ""}:            {text: "Certificate will not be processed. Certificate Policy Management type {value} is locked."},
 		{clm.Busy, ""}:                 {text: "Certificate {subject} is already being processed."},
 		{clm.InError, ""}:              {text: statusOverlaid},
 		{clm.Unsupported, fieldCustom}: {text: "Custom Field error. Custom Field with name {value} does not exist or is not applicable for {subject} class."},
-		{clm.Unsupported, fieldDevices}: {
-			text: "Devices error. Devices and applications cannot be created by this server."},
+		{clm.Unsupported, "class"}:     {text: "Invalid Class. The value {value} is not supported."},
+		{clm.Denied, fieldCustom}:      {text: "Custom Field error. Custom Field {value} is locked by policy."},
+		{clm.Invalid, fieldCustom}:     {text: "Custom Field error. The value {value} is not allowed for Custom Field {subject}."},
+		{clm.Denied, "application"}:    {text: "Access error. Associating a certificate requires write or associate permissions for application {subject}."},
+		{clm.Unwritten, ""}:            {text: "Could not store certificate request on certificate {subject} DriverDatabaseError."},
 	}),
 }
 
@@ -123,9 +144,9 @@ var listing = operation{members: []string{"ErrorDetails"}, words: words{
 	{clm.Invalid, "boolean"}: {text: "Invalid Boolean value. The value {value} for the parameter {subject} contained spaces, a non-numeric, or a number other than zero or one."},
 	{clm.Invalid, "date"}:    {text: "Invalid DateTime format. The value {value} for the parameter {subject} is not a valid ISO 8601 date."},
 	{clm.Invalid, "integer"}: {text: "Invalid integer value. The value {value} for the parameter {subject} contained spaces, a non-numeric, or a number out of range."},
-	{clm.Limited, ""}:        {text: "Too many folders. Rights on so many of them cannot be searched at once; give them on a folder above."},
-	{clm.Unsupported, ""}:    {text: "Unsupported parameter. The parameter {subject} is not supported."},
-	{clm.Invalid, ""}:        {text: "Invalid value. The value {value} is not supported."},
+	{clm.Invalid, "certificate-type"}: {
+		text: "Invalid Certificate type. The value {value} for the parameter {subject} failed to match any required value: Device, User, or Server."},
+	{clm.Invalid, ""}: {text: "Invalid value. The value {value} is not supported."},
 }}
 
 // detailing's texts are those of GET Certificates/{guid}/ValidationResults; the
@@ -134,4 +155,39 @@ var detailing = operation{words: words{
 	{clm.Invalid, ""}:  {text: "GUID {subject} check failed; InvalidArgument"},
 	{clm.NotFound, ""}: {text: "GUID {subject} check failed; ObjectDoesNotExist"},
 	{clm.Denied, ""}:   {text: "GUID {subject} check failed; InsufficientPrivileges"},
+}}
+
+// keeping's texts are those of the calls that are made by the vault id.
+var keeping = operation{words: union(outputWords, words{
+	{clm.Invalid, "vault-id"}: {text: textNoVaultID, phrase: "Certificate does not exist."},
+	{clm.NotFound, ""}:        {text: textNoVaultID, phrase: "Certificate does not exist."},
+	{clm.NotIssued, ""}:       {text: textNoVaultID, phrase: "Certificate does not exist."},
+})}
+
+var changing = operation{words: union(detailing.words, words{
+	{clm.Invalid, ""}:                 {text: "Invalid value. The value {value} is not supported for the attribute {attribute}."},
+	{clm.Invalid, "guid"}:             {text: "GUID {subject} check failed; InvalidArgument"},
+	{clm.Invalid, fieldMissing}:       {text: "Missing {value}."},
+	{clm.Invalid, fieldAttribute}:     {text: "Invalid attribute. A certificate does not have the attribute {value}."},
+	{clm.Unsupported, fieldAttribute}: {text: "Read-only attribute. The attribute {value} cannot be changed."},
+	{clm.Invalid, fieldCustom}:        {text: "Custom Field error. The value {value} is not allowed."},
+	{clm.Invalid, "authority"}:        {text: "Failed to write ca dn; Error: InvalidAttributeDN"},
+	{clm.Invalid, "renewal-window"}:   {text: "Invalid Renewal Window. The value {value} is not a number of days that is shorter than the certificate's lifetime."},
+})}
+
+var removing = operation{words: detailing.words}
+
+var importing = operation{words: words{
+	{clm.Invalid, fieldMissing}:   {text: "Missing {value}."},
+	{clm.Invalid, "dn"}:           {text: textNoImportFolder},
+	{clm.NotFound, ""}:            {text: textNoImportFolder},
+	{clm.Denied, ""}:              {text: "Insufficient Privileges. The certificate object failed to create."},
+	{clm.Invalid, "certificate"}:  {text: "Certificate processing error. The service failed to parse the certificate data."},
+	{clm.Invalid, "private-key"}:  {text: "Private key processing failure. The service failed to extract the private key."},
+	{clm.Invalid, "key-mismatch"}: {text: "Private key mismatch. The private key does not match the certificate."},
+	{clm.Invalid, "key"}:          {text: "Certificate processing error. A key of the kind {value} is not supported."},
+	{clm.Invalid, "name"}:         {text: "Invalid ObjectName. The value {value} is not supported."},
+	{clm.Invalid, ""}:             {text: "Invalid CASpecificAttributes. The value {value} is not supported."},
+	{clm.Exists, "certificate"}:   {text: "Reconciliation error. The certificate already exists at Certificate DN {value}."},
+	{clm.Exists, ""}:              {text: "Object class mismatch. The object with DN {subject} has wrong object class {value}."},
 }}

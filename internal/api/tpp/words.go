@@ -28,11 +28,18 @@ const (
 	fieldFormat     = "format"
 	fieldNoPassword = "password"
 	fieldWeak       = "weak-password"
-	fieldNotBase64  = "csr/base64"
-	fieldAny        = "authority/none"
-	fieldNoName     = "name/none"
-	fieldCustom     = "custom-field"
-	fieldDevices    = "devices"
+	fieldNoAlias    = "friendly-name"
+	fieldCipher     = "encryption-algorithm"
+	fieldPerson     = "principal"
+
+	fieldNoStorePassword = "keystore-password"
+	fieldNotBase64       = "csr/base64"
+	fieldAny             = "authority/none"
+	fieldNoName          = "name/none"
+	fieldCustom          = "custom-field"
+	fieldOwnCSR          = "user-csr/none"
+	fieldMissing         = "missing"
+	fieldAttribute       = "attribute"
 )
 
 // wayOf finds the way in which e failed.
@@ -50,8 +57,8 @@ func wayOf(e *clm.Error) way {
 	return way{e.Kind, e.Field}
 }
 
-// A saying is a text of the vendor's. {subject}, {value} and {cause} stand for
-// what the failure is about; DNs and values judged by policy are quoted where the
+// A saying is a text of the vendor's. {subject}, {value}, {cause} and {attribute},
+// the vendor's name of the field, stand for what the failure is about; DNs and values judged by policy are quoted where the
 // vendor quotes them.
 type saying struct {
 	text   string
@@ -85,10 +92,10 @@ func (o operation) say(e *clm.Error) saying {
 		s.text = internalText
 	}
 	value := e.Value
-	if e.Kind == clm.Exists {
+	if e.Field == "class" {
 		value = names.ClassName(clm.Class(value))
 	}
-	fill := strings.NewReplacer("{subject}", e.Subject, "{value}", value, "{cause}", cause(e))
+	fill := strings.NewReplacer("{subject}", e.Subject, "{value}", value, "{cause}", cause(e), "{attribute}", names.AttrName(clm.Attr(e.Field)))
 	return saying{text: fill.Replace(s.text), phrase: fill.Replace(s.phrase)}
 }
 

@@ -26,12 +26,14 @@ var operations = map[string]struct {
 		{clm.Invalid, "dn"}, {clm.Invalid, fieldMissingDN}, {clm.Invalid, "key"}, {clm.Invalid, "authority"}, {clm.NotFound, ""},
 		{clm.Unmanaged, clm.Monitoring}, {clm.Unmanaged, clm.Unassigned}, {clm.Busy, ""}, {clm.Busy, "queued"}, {clm.Busy, "csr"},
 		{clm.Disabled, ""}, {clm.InError, ""}, {clm.NeedsCSR, "origin"},
+		{clm.Unwritten, "disabled"}, {clm.Unwritten, "user-csr"}, {clm.Unwritten, fieldOwnCSR}, {clm.Unwritten, "key-size"},
+		{clm.Unwritten, "curve"}, {clm.Unwritten, "work"},
 	})},
 	"Request": {requesting, slices.Concat(core.RequestKinds, core.RetrieveKinds), slices.Concat(outputWays, csrWays, []way{
 		{clm.Invalid, "dn"}, {clm.Invalid, "folder"}, {clm.Invalid, "name"}, {clm.Invalid, fieldNoName}, {clm.Invalid, "authority"},
 		{clm.Invalid, fieldAny}, {clm.Invalid, "key"}, {clm.Invalid, "san"}, {clm.Invalid, "pkix"}, {clm.Invalid, "management"},
 		{clm.NotFound, ""}, {clm.Disabled, ""}, {clm.Unmanaged, clm.Monitoring}, {clm.Exists, "class"},
-		{clm.Unsupported, fieldCustom}, {clm.Unsupported, fieldDevices},
+		{clm.Unsupported, fieldCustom}, {clm.Unsupported, "class"},
 	})},
 	"Retrieve": {retrieving, core.RetrieveKinds, slices.Concat(outputWays, []way{
 		{clm.Invalid, "dn"}, {clm.Invalid, fieldMissingDN}, {clm.NotFound, ""},
@@ -39,17 +41,31 @@ var operations = map[string]struct {
 	"CheckPolicy": {checking, core.PolicyKinds, []way{
 		{clm.Invalid, "dn"}, {clm.Invalid, "csr"}, {clm.Invalid, fieldNotBase64}, {clm.NotFound, ""},
 	}},
-	"List":    {listing, nil, []way{{clm.Invalid, "dn"}, {clm.Invalid, "boolean"}, {clm.Limited, "visible"}, {clm.Unsupported, ""}}},
-	"Details": {detailing, nil, []way{{clm.Invalid, "guid"}, {clm.NotFound, ""}}},
+	"List":    {listing, nil, []way{{clm.Invalid, "dn"}, {clm.Invalid, "boolean"}, {clm.Invalid, "date"}, {clm.Invalid, "integer"}, {clm.Invalid, "certificate-type"}, {clm.Invalid, "values"}}},
+	"Details": {detailing, core.HistoryKinds, []way{{clm.Invalid, "guid"}, {clm.NotFound, ""}}},
+	"Change": {changing, core.ChangeKinds, []way{
+		{clm.Invalid, "guid"}, {clm.Invalid, fieldMissing}, {clm.Invalid, fieldAttribute}, {clm.Invalid, "authority"},
+		{clm.Invalid, "management-type"}, {clm.Invalid, "renewal-window"}, {clm.Invalid, fieldCustom},
+		{clm.Unsupported, fieldAttribute}, {clm.NotFound, ""}, {clm.Denied, ""},
+	}},
+	"Delete": {removing, core.RemoveKinds, []way{{clm.Invalid, "guid"}, {clm.NotFound, ""}, {clm.Denied, ""}}},
+	"Import": {importing, core.ImportKinds, []way{
+		{clm.Invalid, fieldMissing}, {clm.Invalid, "dn"}, {clm.Invalid, "certificate"}, {clm.Invalid, "private-key"},
+		{clm.Invalid, "key-mismatch"}, {clm.Invalid, "key"}, {clm.Invalid, "name"}, {clm.Invalid, "ca-attribute"},
+		{clm.NotFound, ""}, {clm.Denied, ""}, {clm.Exists, "certificate"}, {clm.Exists, "class"},
+	}},
+	"Retrieve/{vaultid}": {keeping, core.RetrieveKinds, slices.Concat(outputWays, []way{{clm.Invalid, "vault-id"}, {clm.NotFound, ""}})},
 }
 
 var outputWays = []way{
 	{clm.Invalid, fieldTimeout}, {clm.Invalid, fieldFormat}, {clm.Invalid, fieldNoPassword}, {clm.Invalid, fieldWeak},
-	{clm.NoKey, ""}, {clm.Denied, "key"}, {clm.NotIssued, ""},
+	{clm.NoKey, ""}, {clm.NoKey, "mismatch"}, {clm.Denied, "key"}, {clm.NotIssued, ""},
+	{clm.Invalid, fieldNoAlias}, {clm.Invalid, fieldNoStorePassword}, {clm.Invalid, fieldCipher},
 }
 
 var csrWays = []way{
 	{clm.Invalid, "csr"}, {clm.Invalid, fieldNotBase64}, {clm.NeedsCSR, "required"}, {clm.NeedsCSR, "refused"},
+	{clm.Unwritten, "csr"},
 }
 
 // TestEveryKindHasWords lets no way to fail be added to a use case before this
@@ -96,7 +112,7 @@ func TestEveryRuleHasWords(t *testing.T) {
 	all := []clm.RuleName{
 		clm.RuleLocality, clm.RuleWhitelistCN, clm.RuleWildcardCN, clm.RuleCountry, clm.RuleWildcardDNS, clm.RuleDNS, clm.RuleCurve,
 		clm.RuleEmail, clm.RuleIP, clm.RuleUPN, clm.RuleURI, clm.RuleKeyAlgorithm, clm.RuleKeySize, clm.RuleOrganization,
-		clm.RuleUnitMissing, clm.RuleUnitForbidden, clm.RuleProvince, clm.RuleWhitelistDNS, clm.RuleKeyReuse,
+		clm.RuleUnitMissing, clm.RuleUnitForbidden, clm.RuleProvince, clm.RuleWhitelistDNS, clm.RuleSubject, clm.RuleKeyReuse,
 	}
 	if len(all) != len(ruleTexts) {
 		t.Errorf("there are %d rules and %d texts", len(all), len(ruleTexts))

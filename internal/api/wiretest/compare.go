@@ -2,9 +2,7 @@ package wiretest
 
 import (
 	"bytes"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"maps"
@@ -16,6 +14,7 @@ import (
 const (
 	anyString  = "?"
 	anyNumber  = "#"
+	numbered   = "#=" // in front of a name
 	remembered = "?=" // in front of a name
 	otherThan  = "!=" // in front of what it must not be
 	others     = "..."
@@ -101,9 +100,13 @@ func compareString(path, want string, got any, vars map[string]string) error {
 	name, remember := strings.CutPrefix(want, remembered)
 	unwanted, mustDiffer := strings.CutPrefix(want, otherThan)
 	switch {
-	case want == anyNumber:
-		if _, ok := got.(json.Number); !ok {
+	case want == anyNumber, strings.HasPrefix(want, numbered):
+		n, ok := got.(json.Number)
+		if !ok {
 			return fmt.Errorf("%s: got %v, want a number", where(path), show(got))
+		}
+		if name, remember := strings.CutPrefix(want, numbered); remember {
+			vars[name] = n.String()
 		}
 	case !isText:
 		return fmt.Errorf("%s: got %v, want a string", where(path), show(got))
@@ -130,65 +133,4 @@ func show(v any) string {
 		return fmt.Sprint(v)
 	}
 	return string(data)
-}
-
-// Outline describes a PEM file: each line outside of a block as it is, an empty
-// one as a lone dot, each block by its type, with the common name of a
-// certificate, and each header of a block below it, indented. A line that does
-// not end in CRLF is marked.
-func Outline(file []byte) []string {
-	var out []string
-	for len(file) > 0 {
-		line, rest, found := bytes.Cut(file, []byte("\n"))
-		if bytes.HasPrefix(line, []byte("-----BEGIN ")) {
-			block, after := pem.Decode(file)
-			if block == nil {
-				return append(out, "a block that cannot be read")
-			}
-			out = append(out, outlineBlock(block, file[:len(file)-len(after)])...)
-			file = after
-			continue
-		}
-		out = append(out, outlineLine(line, found))
-		file = rest
-	}
-	return out
-}
-
-func outlineLine(line []byte, ended bool) string {
-	text := string(bytes.TrimSuffix(line, []byte("\r")))
-	if text == "" {
-		text = "."
-	}
-	if !ended || !bytes.HasSuffix(line, []byte("\r")) {
-		text += " (no CRLF)"
-	}
-	return text
-}
-
-func outlineBlock(block *pem.Block, raw []byte) []string {
-	text := block.Type
-	if cert, err := x509.ParseCertificate(block.Bytes); err == nil && block.Type == "CERTIFICATE" {
-		text += " " + cert.Subject.CommonName
-	}
-	if bytes.Count(raw, []byte("\n")) != bytes.Count(raw, []byte("\r\n")) {
-		text += " (no CRLF)"
-	}
-	out := []string{text}
-	for _, name := range slices.Sorted(maps.Keys(block.Headers)) {
-		out = append(out, "  "+name+": "+block.Headers[name])
-	}
-	return out
-}
-
-func compareOutline(want string, got []string) error {
-	lines := strings.Split(strings.TrimRight(want, "\n"), "\n")
-	ok := len(lines) == len(got)
-	for i := range lines {
-		ok = ok && matches(lines[i], got[i])
-	}
-	if !ok {
-		return fmt.Errorf("got this outline:\n%s", strings.Join(got, "\n"))
-	}
-	return nil
 }

@@ -2,14 +2,17 @@ package wiretest
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/textproto"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -23,6 +26,7 @@ type request struct {
 	header http.Header
 	body   string
 	until  int    // repeat until this status; zero sends once
+	times  int    // so often at once
 	client string // which client certificate to show
 }
 
@@ -43,9 +47,13 @@ func parseRequest(text string) (*request, error) {
 			return nil, fmt.Errorf("@until: %w", err)
 		}
 	}
+	if r.times, err = strconv.Atoi(cmp.Or(header.Get("@times"), "1")); err != nil || r.times < 1 {
+		return nil, fmt.Errorf("@times: %q", header.Get("@times"))
+	}
 	r.client = header.Get("@client")
-	header.Del("@until")
-	header.Del("@client")
+	for _, own := range []string{"@until", "@times", "@client"} {
+		header.Del(own)
+	}
 	if r.body != "" && header.Get("Content-Type") == "" {
 		header.Set("Content-Type", "application/json")
 	}
@@ -80,8 +88,24 @@ type exchange struct {
 	body    []byte
 }
 
-// send sends the request on a connection of its own, as often as it says.
-func (c *conversation) send(r *request) (*exchange, error) {
+// send sends the request, each time on a connection of its own, and returns the
+// answers in the order of their status.
+func (c *conversation) send(r *request) ([]*exchange, error) {
+	answers, errs := make([]*exchange, r.times), make([]error, r.times)
+	var sent sync.WaitGroup
+	for i := range answers {
+		sent.Go(func() { answers[i], errs[i] = c.sendUntil(r) })
+	}
+	sent.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(answers, func(a, b *exchange) int { return cmp.Compare(a.status, b.status) })
+	return answers, nil
+}
+
+// sendUntil sends the request as often as it takes to get the status that it wants.
+func (c *conversation) sendUntil(r *request) (*exchange, error) {
 	transport := c.server.Client().Transport.(*http.Transport).Clone()
 	defer transport.CloseIdleConnections()
 	if r.client != "" {

@@ -19,21 +19,30 @@
 //
 // A request is a line with method and target, headers, and after an empty line
 // the body. A body that is given gets a Content-Type of application/json unless
-// the headers say otherwise. Two headers are for the conversation itself:
-// "@until: 200" repeats the request until it gets that status, and "@client: x"
-// shows the client certificate that Host calls x.
+// the headers say otherwise. Three headers are for the conversation itself:
+// "@until: 200" repeats the request until it gets that status, "@client: x" shows
+// the client certificate that Host calls x, and "@times: 50" sends the request so
+// often at once: the response then is that with the lowest status, and a section
+// "response others" follows, which each of the others must be.
 //
 // A response begins with its status and reason phrase, then headers that must be
 // there (a header with the value "-" must not), then its body: JSON is compared
 // by its meaning, with the exact names of its members; anything else as it is.
 // In it "?" stands for any string, "?=name" for any string that is remembered as
-// name, "!=x" for any string but x, "#" for any number, a member "..." for further members, and ? alone for
-// any body that is not empty; in the phrase and in headers ? stands for any run
-// of characters. {{name}} is replaced by what was remembered, in requests and
-// responses; {{name|query}} escapes it for a query or a form.
+// name, "!=x" for any string but x, "#" for any number, "#=name" for any that is
+// remembered, a member "..." for further members, and ? alone for any body that is
+// not empty; in the phrase and in headers ? stands for any run of characters.
+// {{name}} is replaced by what was remembered, in requests and responses;
+// {{name|query}} escapes it for a query or a form.
 //
-// A section named outline followed by a remembered name describes a PEM file in
-// base64, a line for each line and block of it: see Outline.
+// A section named outline followed by a remembered name describes a file in
+// base64, a line for each thing in it. PEM is what is assumed; another format and
+// its passwords may follow, the key's last: see Outline.
+//
+//	-- outline data jks Store-Pass-123 Key-Pass-1234 --
+//	alias shop
+//	PRIVATE KEY of www.example.com
+//	CERTIFICATE www.example.com
 //
 // A section named note is a remark. Sections with other names are given to the
 // host, in their place.
@@ -118,7 +127,7 @@ func Talk(t *testing.T, archive *txtar.Archive, h *Host) {
 type conversation struct {
 	host   *Host
 	server *httptest.Server
-	got    *exchange // the last request and its answer; nil when it has been looked at
+	got    []*exchange // the last request and its answers that have not been looked at
 }
 
 func (c *conversation) section(t *testing.T, name, text string) error {
@@ -138,29 +147,44 @@ func (c *conversation) section(t *testing.T, name, text string) error {
 	case "note":
 		return nil
 	case "response":
-		if c.got == nil {
-			return fmt.Errorf("there was no request before this response")
-		}
-		got := c.got
-		c.got = nil
-		if err := got.compare(c.fill(text), c.host.Vars); err != nil {
-			return fmt.Errorf("%w\nto %s it was:\n%s", err, got.request.line(), got)
-		}
-		return nil
+		return c.response(words[1:], c.fill(text))
 	case "outline":
-		if len(words) != 2 {
+		if len(words) < 2 {
 			return fmt.Errorf("an outline needs the name of what it describes")
 		}
 		file, err := base64.StdEncoding.DecodeString(c.host.Vars[words[1]])
 		if err != nil {
 			return err
 		}
-		return compareOutline(c.fill(text), Outline(file))
+		got, err := Outline(file, words[2:]...)
+		if err != nil {
+			return err
+		}
+		return compareOutline(c.fill(text), got)
 	}
 	if c.host.Do == nil {
 		return fmt.Errorf("nobody knows what to do with it")
 	}
 	c.host.Do(t, name, c.fill(text))
+	return nil
+}
+
+// response holds the first of the answers against what it must be, or with the
+// word "others" all that are left.
+func (c *conversation) response(words []string, want string) error {
+	n := 1
+	if len(words) > 0 {
+		n = len(c.got)
+	}
+	if len(c.got) < n || n == 0 {
+		return fmt.Errorf("there was no request before this response")
+	}
+	for _, got := range c.got[:n] {
+		if err := got.compare(want, c.host.Vars); err != nil {
+			return fmt.Errorf("%w\nto %s it was:\n%s", err, got.request.line(), got)
+		}
+	}
+	c.got = c.got[n:]
 	return nil
 }
 

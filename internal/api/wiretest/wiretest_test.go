@@ -1,11 +1,10 @@
 package wiretest
 
 import (
-	"encoding/base64"
-	"encoding/pem"
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/txtar"
@@ -20,7 +19,7 @@ var echo = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(body)
 })
 
-// TestTalk remembers strings, fills them in and sees through to the host's sections.
+// TestTalk remembers strings and numbers, fills them in and sees through to the host's sections.
 func TestTalk(t *testing.T) {
 	h := &Host{Handler: echo, Vars: map[string]string{"a": "x"}}
 	h.Do = func(_ *testing.T, section, text string) { h.Vars[section] = strings.TrimSpace(text) }
@@ -38,12 +37,12 @@ Content-Type: application/json
 X-Path: /p%2fq
 X-None: -
 
-{"n":"#","s":"?=got","l":["?",true,null],"b":"from x","...":"..."}
+{"n":"#=number","s":"?=got","l":["?",true,null],"b":"from x","...":"..."}
 -- request --
-GET /{{got}}
+GET /{{got}}{{number}}
 -- response --
 201 ?ted
-X-Path: /x
+X-Path: /x1
 `)), h)
 }
 
@@ -68,6 +67,7 @@ func TestDifferencesAreSeen(t *testing.T) {
 		{"string for a number", `1`, `"1"`},
 		{"string that must be another", `"x"`, `"!=x"`},
 		{"string for any number", `"x"`, `"#"`},
+		{"string for any number that is remembered", `"x"`, `"#=n"`},
 		{"number for any string", `1`, `"?"`},
 		{"member too many", `"N":1,`, ``},
 		{"member too few", `"N":1,`, `"N":1,"M":1,`},
@@ -86,14 +86,28 @@ func TestDifferencesAreSeen(t *testing.T) {
 	}
 }
 
-// TestOutline shows lines, blocks, their headers, and line ends that are not CRLF.
-func TestOutline(t *testing.T) {
-	key := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Headers: map[string]string{"Proc-Type": "4,ENCRYPTED"}, Bytes: []byte("x")})
-	file := "friendlyName: y\r\n\r\n" + strings.ReplaceAll(string(key), "\n", "\r\n") + "end\n" + string(key)
-	want := "friendlyName: y\n.\nRSA PRIVATE KEY\n  Proc-Type: 4,ENCRYPTED\nend (no CRLF)\nRSA PRIVATE KEY (no CRLF)\n  Proc-Type: 4,?"
-	if err := compareOutline(want, Outline([]byte(file))); err != nil {
-		t.Error(err)
+// TestManyAtOnce sends a request several times and holds the lowest status against
+// the first response, all others against the second.
+func TestManyAtOnce(t *testing.T) {
+	var mu sync.Mutex
+	n := 0
+	first := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		if n++; n == 3 {
+			return
+		}
+		w.WriteHeader(http.StatusConflict)
+	})
+	Talk(t, txtar.Parse([]byte("-- request --\nPOST /\n@times: 5\n-- response --\n200 OK\n-- response others --\n409 Conflict\n")), &Host{Handler: first})
+	if n != 5 {
+		t.Errorf("it was sent %d times, want 5", n)
 	}
-	vars := map[string]string{"file": base64.StdEncoding.EncodeToString([]byte(file))}
-	Talk(t, txtar.Parse([]byte("-- outline file --\n"+want+"\n")), &Host{Handler: echo, Vars: vars})
+	c := &conversation{host: &Host{}}
+	for _, status := range []int{200, 409} {
+		c.got = append(c.got, &exchange{request: &request{}, status: status, phrase: http.StatusText(status)})
+	}
+	if c.response([]string{"others"}, "409 Conflict") == nil {
+		t.Error("one of the others may be anything")
+	}
 }

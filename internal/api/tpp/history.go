@@ -1,0 +1,55 @@
+package tpp
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/certwright/certwright/internal/api/lenient"
+	"github.com/certwright/certwright/internal/clm"
+)
+
+// vaultIDs are the numbers under which the vendor keeps the parts of a version:
+// that of the certificate, and that of the private key, which is the next.
+func vaultIDs(v clm.VersionID) (certificate, key int64) { return int64(v), int64(v) + 1 }
+
+// versionOf finds the version by the number of one of its parts, which are the four
+// that follow on one another.
+func versionOf(vaultID string) (id clm.VersionID, ok bool) {
+	n, err := strconv.ParseInt(strings.TrimSpace(vaultID), 10, 64)
+	if id = clm.VersionID(n &^ 3); err != nil || n <= 0 {
+		return 0, false
+	}
+	return id, id != 0
+}
+
+type pastQuery struct {
+	ExcludeExpired lenient.Bool
+	ExcludeRevoked lenient.Bool // none is: see revocation
+}
+
+// previousVersions serves GET Certificates/{guid}/PreviousVersions.
+func (a *api) previousVersions(c *call, in *pastQuery) answer {
+	return a.withGUID(c, detailing, func(id clm.ObjectID) (answer, error) {
+		past, err := a.core.History(c.Context(), c.who(), id, in.ExcludeExpired.Value)
+		versions := []facts{}
+		for _, v := range past {
+			number, _ := vaultIDs(v.ID)
+			versions = append(versions, facts{"CertificateDetails": certificateFacts(v), "VaultId": number})
+		}
+		return ok(map[string]any{"PreviousVersions": versions}), err
+	})
+}
+
+// validationResults serves GET Certificates/{guid}/ValidationResults. Nothing is
+// validated yet, so there is nothing to be told.
+func (a *api) validationResults(c *call) answer {
+	found := a.withGUID(c, detailing, func(id clm.ObjectID) (answer, error) {
+		_, err := a.core.Details(c.Context(), c.who(), id)
+		return answer{status: http.StatusNoContent}, err
+	})
+	if found.status == http.StatusBadRequest {
+		found.status = http.StatusNotFound
+	}
+	return found
+}

@@ -23,7 +23,7 @@ func newApply() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "apply",
 		Short: "Bring the installation to what an estate file says",
-		Long:  "Apply brings the installation to what an estate file says: what is there already is left alone, so that it may\nbe run again and again. A server that runs on the same data directory is asked to do it.",
+		Long:  "Apply brings the installation to what an estate file says: what is there already is left alone, so that it may\nbe run again and again. A server that runs on the same data directory is asked to do it, and then it is for that\nserver's flags to say whether there are rehearsals.",
 		Args:  noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if file == "" {
@@ -53,6 +53,7 @@ func newApply() *cobra.Command {
 		},
 	}
 	p.flags(c)
+	p.rehearsalFlag(c)
 	c.Flags().StringVarP(&file, "file", "f", "", "estate `file`")
 	c.Flags().BoolVar(&plan, "plan", false, "only print what would change")
 	return c

@@ -70,7 +70,7 @@ func runDemo(ctx context.Context, out io.Writer, listen string, once bool) error
 	}
 	up, down := make(chan start, 1), make(chan error, 1)
 	s := serve{
-		place: place{data: dir}, listen: listen, estate: estateFile, status: http.StatusAccepted, out: io.Discard, log: slog.New(slog.DiscardHandler),
+		place: place{data: dir, rehearsal: true}, listen: listen, estate: estateFile, status: http.StatusAccepted, out: io.Discard, log: slog.New(slog.DiscardHandler),
 		ready: func(address string, admin secret.Plain) { up <- start{address, admin} },
 	}
 	serving, stop := context.WithCancel(ctx)
@@ -175,6 +175,9 @@ func (d *demonstration) steps(ctx context.Context) error {
 		return errors.New("the renewed certificate has the old serial number or key")
 	}
 	fmt.Fprintln(d.out, "   another serial number, another key")
+	if err := d.renewInFormats(ctx, dn); err != nil {
+		return err
+	}
 	const slow = `\VED\Policy\Shop\Slow\api.shop.example`
 	if _, err := d.call(ctx, "Request another from a CA that takes its time", 200, "POST", "/vedsdk/Certificates/Request", object{"PolicyDN": `\VED\Policy\Shop\Slow`, "Subject": "api.shop.example"}); err != nil {
 		return err
@@ -188,39 +191,31 @@ func (d *demonstration) steps(ctx context.Context) error {
 	if _, err := d.call(ctx, "Ask for a name that policy forbids", 400, "POST", "/vedsdk/Certificates/Request", object{"PolicyDN": `\VED\Policy\Shop`, "Subject": "www.elsewhere.example"}); err != nil {
 		return err
 	}
+	const broken = `\VED\Policy\Shop\broken.shop.example`
+	if _, err := d.call(ctx, "Retrieve one that has failed (on stage, for this tour)", 500, "POST", "/vedsdk/Certificates/Retrieve", object{"CertificateDN": broken, "Format": "Base64"}); err != nil {
+		return err
+	}
 	_, err = d.call(ctx, "List what is there", 200, "GET", "/vedsdk/Certificates/?ParentDnRecursive=%5CVED%5CPolicy%5CShop", nil)
 	return err
 }
 
-// call sends a request and prints it and the answer in short. Another status than
-// the wanted one is an error.
-func (d *demonstration) call(ctx context.Context, title string, want int, method, path string, body map[string]any) (answer map[string]any, err error) {
+// begin prints the title of a step.
+func (d *demonstration) begin(title string) {
 	d.count++
-	fmt.Fprintf(d.out, "\n%d. %s\n   %s %s %s\n", d.count, title, method, path, short(body))
-	var content io.Reader
-	if body != nil {
-		text, err := json.Marshal(body)
-		if err != nil {
-			return nil, err
-		}
-		content = bytes.NewReader(text)
-	}
-	request, err := http.NewRequestWithContext(ctx, method, d.base+path, content)
-	if err != nil {
-		return nil, err
-	}
-	request.Header.Set("Content-Type", "application/json")
-	if d.token != "" {
-		request.Header.Set("Authorization", "Bearer "+d.token)
-	}
-	begun := time.Now()
-	response, err := d.client.Do(request)
-	if err != nil {
-		return nil, err
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	took := time.Since(begun)
+	fmt.Fprintf(d.out, "\n%d. %s\n", d.count, title)
+}
+
+// call is a step of one request, of whose answer everything is printed in short.
+func (d *demonstration) call(ctx context.Context, title string, want int, method, path string, body map[string]any) (map[string]any, error) {
+	d.begin(title)
+	return d.send(ctx, want, method, path, body, func(answer map[string]any) (string, error) { return short(answer), nil })
+}
+
+// send sends a request and prints it and what tell says of the answer. Another
+// status than the wanted one is an error.
+func (d *demonstration) send(ctx context.Context, want int, method, path string, body map[string]any, tell func(map[string]any) (string, error)) (answer map[string]any, err error) {
+	fmt.Fprintf(d.out, "   %s %s %s\n", method, path, short(body))
+	response, text, took, err := d.exchange(ctx, method, path, body)
 	if err != nil {
 		return nil, err
 	}
@@ -229,11 +224,44 @@ func (d *demonstration) call(ctx context.Context, title string, want int, method
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 	}
-	fmt.Fprintf(d.out, "   %s %s   (%s)\n", response.Status, short(answer), round(took))
+	told := short(answer)
+	if response.StatusCode == want {
+		if told, err = tell(answer); err != nil {
+			return nil, err
+		}
+	}
+	fmt.Fprintf(d.out, "   %s %s   (%s)\n", response.Status, told, round(took))
 	if response.StatusCode != want {
 		return nil, fmt.Errorf("%s: got %s, want %d", path, response.Status, want)
 	}
 	return answer, nil
+}
+
+// exchange sends a request and reads the answer.
+func (d *demonstration) exchange(ctx context.Context, method, path string, body map[string]any) (response *http.Response, text []byte, took time.Duration, err error) {
+	var content io.Reader
+	if body != nil {
+		text, err := json.Marshal(body)
+		if err != nil {
+			return nil, nil, 0, err
+		}
+		content = bytes.NewReader(text)
+	}
+	request, err := http.NewRequestWithContext(ctx, method, d.base+path, content)
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	if d.token != "" {
+		request.Header.Set("Authorization", "Bearer "+d.token)
+	}
+	begun := time.Now()
+	if response, err = d.client.Do(request); err != nil {
+		return nil, nil, 0, err
+	}
+	defer response.Body.Close()
+	text, err = io.ReadAll(response.Body)
+	return response, text, time.Since(begun), err
 }
 
 // Limits of what is printed of a body.

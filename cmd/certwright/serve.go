@@ -67,6 +67,7 @@ func newServe() *cobra.Command {
 		},
 	}
 	s.place.flags(c)
+	s.place.rehearsalFlag(c)
 	c.Flags().StringVar(&s.listen, "listen", "127.0.0.1:8443", "`address` to serve on")
 	c.Flags().StringVar(&s.estate, "estate", "", "estate `file` to apply at start")
 	c.Flags().IntVar(&s.status, "request-timeout-status", http.StatusAccepted, "HTTP status of Certificates/Request when its wait runs out: 202 as the vendor's, or 200 for clients that take nothing else")

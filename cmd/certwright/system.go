@@ -26,6 +26,7 @@ type place struct {
 	data           string
 	database       string
 	passphraseFile string
+	rehearsal      bool // of serve and apply
 }
 
 // flags adds the flags by which every command finds its installation.
@@ -34,6 +35,11 @@ func (p *place) flags(c *cobra.Command) {
 	c.Flags().StringVar(&p.database, "database", "", "postgres:// `URL` of the database (default: SQLite in the data directory)")
 	c.Flags().StringVar(&p.passphraseFile, "passphrase-file", os.Getenv("CERTWRIGHT_PASSPHRASE_FILE"),
 		"`file` with the passphrase of the master key (or CERTWRIGHT_PASSPHRASE; neither: the key is not protected)")
+}
+
+// rehearsalFlag adds the flag of commands that may put certificates on stage.
+func (p *place) rehearsalFlag(c *cobra.Command) {
+	c.Flags().BoolVar(&p.rehearsal, "rehearsal", false, "let estate files put certificates into made-up states; for demonstrations, training and tests only")
 }
 
 func (p place) address() string {
@@ -81,7 +87,10 @@ func (p place) open(ctx context.Context, log *slog.Logger) (*system, error) {
 		db.Close()
 		return nil, err
 	}
-	c := core.New(core.Config{DB: db, Box: box, Connectors: all.Registry, MakeIssuer: makeIssuer, Log: log})
+	if p.rehearsal {
+		log.Warn("started for rehearsals: estate files may put certificates into made-up states; not for certificates that anybody relies on")
+	}
+	c := core.New(core.Config{DB: db, Box: box, Connectors: all.Registry, MakeIssuer: makeIssuer, Log: log, Rehearsal: p.rehearsal})
 	return &system{Core: c, db: db, box: box}, nil
 }
 

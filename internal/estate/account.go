@@ -44,27 +44,14 @@ func readGroup(v value) (group, error) {
 func readUser(v value) (user, error) {
 	v.secret = true
 	u := user{place: v.place(), password: password{place: v.place()}}
-	ways := 0
-	oneWay := func(read reader) reader {
-		return func(v value) error {
-			if ways++; ways > 1 {
-				return u.fail("has more than one of password, passwordFile and passwordEnv")
-			}
-			u.password.place = v.place()
-			return read(v)
-		}
-	}
-	err := v.object(keys{
-		"name":         to(&u.name, name),
-		"password":     oneWay(to(&u.password.text, passwordText)),
-		"passwordFile": oneWay(to(&u.password.file, line)),
-		"passwordEnv":  oneWay(to(&u.password.env, line)),
-		"master":       maybe(&u.master, truth),
+	err := v.object(merged(keys{
+		"name":   to(&u.name, name),
+		"master": maybe(&u.master, truth),
 		"groups": func(v value) error {
 			u.counts = true
 			return references(&u.groups)(v)
 		},
-	})
+	}, u.password.keys(u.place)))
 	if err == nil && u.name == "" {
 		err = u.fail("has no name")
 	}

@@ -13,7 +13,7 @@ const rootSuffix = "-root"
 // agree checks that the parts of the file do not contradict one another, and
 // brings issuers and groups into the order in which they can be made.
 func (f *File) agree() error {
-	for _, check := range []func() error{f.agreeIssuers, f.agreeAccounts, f.agreeObjects, f.orderGroups} {
+	for _, check := range []func() error{f.agreeIssuers, f.agreeAccounts, f.agreeFields, f.agreeObjects, f.orderGroups} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -86,6 +86,31 @@ func (f *File) agreeAccounts() error {
 	return nil
 }
 
+// agreeFields refuses two custom fields of one name or label, and attributes of
+// policy that are neither labels nor anything else, but nearly so.
+func (f *File) agreeFields() error {
+	seen := distinct{}
+	for _, field := range f.fields {
+		label := fold(clm.Setting{Values: field.own[clm.Label]}.First())
+		if err := seen.add(fold(field.name), field.place); err != nil {
+			return err
+		}
+		if label != "" && label != fold(field.name) {
+			if err := seen.add(label, field.place); err != nil {
+				return err
+			}
+		}
+	}
+	for _, folder := range f.folders {
+		for _, s := range folder.slips {
+			if _, isField := seen[fold(s.name)]; !isField {
+				return s.fail("there is no such attribute; did you mean %q?", s.near)
+			}
+		}
+	}
+	return nil
+}
+
 // agreeObjects refuses two items for one DN, and items below what is no folder.
 func (f *File) agreeObjects() error {
 	type object struct {
@@ -96,6 +121,9 @@ func (f *File) agreeObjects() error {
 	var leaves, all []object
 	for _, a := range f.authorities {
 		leaves = append(leaves, object{a.place, a.dn})
+	}
+	for _, d := range f.devices {
+		leaves = append(leaves, object{d.place, d.dn})
 	}
 	for _, c := range f.certificates {
 		leaves = append(leaves, object{c.place, c.dn})

@@ -1,9 +1,11 @@
 package estate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
+	"slices"
 
 	"github.com/certwright/certwright/internal/clm"
 	"github.com/certwright/certwright/internal/core"
@@ -31,8 +33,8 @@ type Ordered struct {
 
 // Apply brings the installation to what the file says. Only a master may. What
 // the file refers to is looked up before anything is changed; then come issuers,
-// settings of the server, groups, users, applications, authorities, folders with
-// their rights, and certificates. Every step is a transaction of its own: Apply
+// settings of the server, groups, users, applications, authorities, custom fields,
+// folders with their rights, devices, certificates, and which programs use them. Every step is a transaction of its own: Apply
 // stops at the first that fails, the report says what was done until then, and
 // applying the file again does the rest. Applied once more it changes nothing.
 //
@@ -48,7 +50,8 @@ func Apply(ctx context.Context, c *core.Core, who clm.Actor, f *File, opt Option
 		a.declared[f.folders[i].dn.Key()] = &f.folders[i]
 	}
 	for _, step := range []func(context.Context) error{
-		a.look, a.issuers, a.server, a.principals, a.applications, a.authorities, a.folders, a.certificates,
+		a.look, a.issuers, a.server, a.principals, a.applications, a.authorities, a.customFields, a.folders, a.devices,
+		a.certificates, a.associations,
 	} {
 		if err := step(ctx); err != nil {
 			return a.report, err
@@ -66,7 +69,9 @@ type applying struct {
 	report Report
 
 	accounts  *accounts
+	fields    []core.Field            // the custom fields that there are and will be
 	passwords map[string]secret.Plain // by the users' names
+	materials map[string]material     // what certificates bring along, by key of the DN
 	declared  map[string]*folder      // the folders of the file, by key of the DN
 	done      map[string]bool         // the folders that are as they shall be, by key of the DN
 }
@@ -202,21 +207,30 @@ func (a *applying) folder(ctx context.Context, at place, dn clm.DN) error {
 	return a.put(ctx, at, put)
 }
 
-// rules is a folder's policy with users and groups by their ids. Those that a plan
-// would make first have none, and are left as they are.
+// rules is a folder's policy with users, groups and custom fields by their ids.
 func (a *applying) rules(f *folder) map[clm.PolicyKey]clm.Rule {
 	rules := map[clm.PolicyKey]clm.Rule{}
 	for key, rule := range f.policy {
-		if isPrincipals(key.Attr) {
-			ids := make([]string, 0, len(rule.Values))
-			for _, v := range rule.Values {
-				ids = append(ids, a.accounts.id(v))
-			}
-			rule.Values = ids
+		rule.Values = a.resolved(key.Attr, rule.Values)
+		if field, ok := a.fieldRule(key.Attr); ok {
+			key.Attr = clm.FieldAttr(field.ID)
 		}
 		rules[key] = rule
 	}
 	return rules
+}
+
+// resolved are the values of an attribute with users and groups by their ids.
+// Those that a plan would make first have none, and are left as they are.
+func (a *applying) resolved(attr clm.Attr, values []string) []string {
+	if !isPrincipals(attr) {
+		return values
+	}
+	var ids []string
+	for _, v := range values {
+		ids = append(ids, a.accounts.id(v))
+	}
+	return ids
 }
 
 // put brings an object to what it shall be and reports what that changes.
@@ -226,70 +240,28 @@ func (a *applying) put(ctx context.Context, at place, p core.Put) error {
 	if err != nil {
 		return at.refused(p.DN, err)
 	}
+	// What a plan does not know yet, the GUIDs of new custom fields, is not to show
+	// in the order either.
+	slices.SortStableFunc(changes, func(x, y core.Change) int { return cmp.Compare(a.rank(x), a.rank(y)) })
 	for _, c := range changes {
 		a.say(a.line(c, p))
 	}
 	return nil
 }
 
-func (a *applying) certificates(ctx context.Context) error {
-	for _, want := range a.file.certificates {
-		if err := a.folder(ctx, want.place, want.dn.Parent()); err != nil {
-			return err
-		}
-		if err := a.certificate(ctx, want); err != nil {
-			return err
-		}
+// rank sorts the changes of an object as core.Put does, custom fields by label.
+func (a *applying) rank(c core.Change) string {
+	attr := string(c.Attr)
+	if _, ok := clm.FieldOf(c.Attr); ok {
+		attr = string(clm.FieldAttr("")) + a.attrName(c.Attr)
 	}
-	return nil
-}
-
-// certificate requests a certificate where there is none and none is on its way,
-// and switches its processing on or off where the file says so.
-func (a *applying) certificate(ctx context.Context, want certificate) error {
-	off := want.off != nil && *want.off
-	node, err := a.core.Object(ctx, a.who, string(want.dn))
-	isNew := errors.Is(err, clm.NotFound)
-	if err != nil && !isNew {
-		return want.refused(string(want.dn), err)
+	switch {
+	case c.Made != "":
+		return "made"
+	case c.To != "":
+		return "rights " + c.To
+	case c.For == "":
+		return "own " + attr
 	}
-	if !isNew {
-		found, err := a.core.Details(ctx, a.who, node.ID)
-		if err != nil {
-			return want.refused(string(want.dn), clm.Fail(clm.Exists, "class", string(node.Class)))
-		}
-		if want.off != nil && off != found.Place.IsOff() {
-			if err := a.disable(ctx, want, node.Class, off); err != nil {
-				return err
-			}
-		}
-		isOff := off || want.off == nil && found.Place.IsOff()
-		if found.Place.Current != 0 || found.Open != nil || isOff {
-			return nil
-		}
-	}
-	request := want.request
-	if off {
-		request.Hold, request.Own = true, maps.Clone(request.Own)
-		request.Own[clm.Off] = []string{"1"}
-	}
-	if !a.opt.Plan {
-		accepted, err := a.core.Request(ctx, a.who, request)
-		if err != nil {
-			return want.refused(string(want.dn), err)
-		}
-		if accepted.Work != 0 {
-			a.report.Certificates = append(a.report.Certificates, Ordered{accepted.DN, accepted.Work})
-		}
-	}
-	a.say(requestLine(want.dn, off))
-	return nil
-}
-
-func (a *applying) disable(ctx context.Context, want certificate, class clm.Class, off bool) error {
-	own := map[clm.Attr][]string{clm.Off: nil}
-	if off {
-		own[clm.Off] = []string{"1"}
-	}
-	return a.put(ctx, want.place, core.Put{DN: string(want.dn), Class: class, Own: own})
+	return "policy " + string(c.For) + "\x00" + attr
 }

@@ -2,7 +2,14 @@ package estate
 
 import (
 	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -11,6 +18,7 @@ import (
 	"github.com/certwright/certwright/internal/clm"
 	"github.com/certwright/certwright/internal/core"
 	"github.com/certwright/certwright/internal/coretest"
+	"github.com/certwright/certwright/internal/pki"
 	"github.com/certwright/certwright/internal/secret"
 )
 
@@ -38,10 +46,44 @@ func apply(t testing.TB, r *coretest.Rig, f *File, opt Options) Report {
 func example(t testing.TB) (f *File, opt Options) {
 	t.Helper()
 	dir := t.TempDir()
-	if err := os.WriteFile(dir+"/carol.password", []byte("Carol-of-the-example-1\n"), 0o600); err != nil {
+	write(t, dir, "carol.password", []byte("Carol-of-the-example-1\n"))
+	cert, key := selfSigned(t, "legacy.example")
+	write(t, dir, "legacy.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}))
+	write(t, dir, "legacy.key", keyPEM(t, key))
+	return load(t, exampleText(t)), Options{Dir: dir}
+}
+
+func write(t testing.TB, dir, name string, content []byte) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return load(t, exampleText(t)), Options{Dir: dir}
+}
+
+// selfSigned is a certificate that comes from elsewhere, DER, with its key.
+func selfSigned(t testing.TB, cn string) (der []byte, key crypto.Signer) {
+	t.Helper()
+	key, err := pki.GenerateKey(pki.KeySpec{Algorithm: clm.ECC, Curve: clm.P256})
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: cn},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(1, 0, 0),
+	}
+	if der, err = x509.CreateCertificate(rand.Reader, template, template, key.Public(), key); err != nil {
+		t.Fatal(err)
+	}
+	return der, key
+}
+
+func keyPEM(t testing.TB, key crypto.Signer) []byte {
+	t.Helper()
+	der, err := pki.MarshalKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
 }
 
 // A plan says what applying then does, and does nothing; applying twice does
@@ -85,9 +127,15 @@ func TestExample(t *testing.T) {
 // change plans and applies a file, wants the same of both, and returns the lines.
 func change(t testing.TB, r *coretest.Rig, text string) []string {
 	t.Helper()
+	return changeIn(t, r, "", text)
+}
+
+// changeIn is change for a file in the folder.
+func changeIn(t testing.TB, r *coretest.Rig, dir, text string) []string {
+	t.Helper()
 	f := load(t, text)
-	plan := apply(t, r, f, Options{Plan: true})
-	done := apply(t, r, f, Options{})
+	plan := apply(t, r, f, Options{Dir: dir, Plan: true})
+	done := apply(t, r, f, Options{Dir: dir})
 	if diff := cmp.Diff(plan.Changes, done.Changes); diff != "" {
 		t.Errorf("plan (-), done (+):\n%s", diff)
 	}

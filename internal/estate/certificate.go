@@ -1,6 +1,8 @@
 package estate
 
 import (
+	"reflect"
+
 	"github.com/certwright/certwright/internal/clm"
 	"github.com/certwright/certwright/internal/core"
 	"github.com/certwright/certwright/internal/pki"
@@ -10,48 +12,86 @@ import (
 type certificate struct {
 	place
 	dn        clm.DN
-	request   core.Request
-	authority *reference
-	off       *bool
+	request   core.Request          // what is ordered where there is none
+	outside   outside               // what it brings along instead
+	issue     *bool                 // whether it is ordered
+	class     string                // empty: what the authority makes
+	authority *reference            // where it is ordered from
+	settings  map[clm.Attr][]string // what holds for the place, whatever it holds
+	off       *bool                 // the setting that stops everything
+	people    []reference           // the users and groups that settings name
+	fields    []fieldValues         // the custom fields
+	rehearsal *rehearsal
 }
 
 func readCertificate(v value) (certificate, error) {
-	own := map[clm.Attr][]string{}
-	c := certificate{place: v.place(), request: core.Request{Own: own}}
+	c := certificate{place: v.place(), settings: map[clm.Attr][]string{}, request: core.Request{Own: map[clm.Attr][]string{}}}
+	if v.has("password") {
+		v.secret = true
+	}
 	r := &c.request
 	n := &r.Names
-	set := func(a clm.Attr, read check) reader {
-		return func(v value) error {
-			s, err := read(v)
-			own[a] = []string{s}
-			return err
-		}
-	}
-	err := v.object(keys{
-		"dn":                 to(&c.dn, dn),
-		"commonName":         to(&n.CommonName, line),
-		"organization":       to(&n.Organization, line),
-		"organizationalUnit": to(&n.OrganizationalUnit, several(line)),
-		"city":               to(&n.Locality, line),
-		"state":              to(&n.Province, line),
-		"country":            to(&n.Country, country),
-		"dns":                to(&n.DNS, several(host)),
-		"ip":                 to(&n.IP, several(ip)),
-		"email":              to(&n.Email, several(email)),
-		"uri":                to(&n.URI, several(uri)),
-		"upn":                to(&n.UPN, several(upn)),
-		"keyAlgorithm":       to(&r.KeyAlgorithm, keyAlgorithm),
-		"keySize":            to(&r.KeySize, asInt(one(keySizes...))),
-		"curve":              to(&r.Curve, curve),
-		"authority":          maybeReference(&c.authority, dnText),
-		"validityDays":       set(clm.ValidityDays, number(1, MaxDays)),
-		"endDate":            set(clm.EndDate, date),
-		"disabled":           maybe(&c.off, truth),
-	})
+	c.outside.password.place = c.place
+	err := v.object(merged(keys{
+		"dn":                      to(&c.dn, dn),
+		"class":                   to(&c.class, certificateClass),
+		"commonName":              to(&n.CommonName, line),
+		"organization":            to(&n.Organization, line),
+		"organizationalUnit":      to(&n.OrganizationalUnit, several(line)),
+		"city":                    to(&n.Locality, line),
+		"state":                   to(&n.Province, line),
+		"country":                 to(&n.Country, country),
+		"dns":                     to(&n.DNS, several(host)),
+		"ip":                      to(&n.IP, several(ip)),
+		"email":                   to(&n.Email, several(email)),
+		"uri":                     to(&n.URI, several(uri)),
+		"upn":                     to(&n.UPN, several(upn)),
+		"keyAlgorithm":            to(&r.KeyAlgorithm, keyAlgorithm),
+		"keySize":                 to(&r.KeySize, asInt(one(keySizes...))),
+		"curve":                   to(&r.Curve, curve),
+		"authority":               maybeReference(&c.authority, dnText),
+		"validityDays":            own(r.Own, clm.ValidityDays, number(1, MaxDays)),
+		"endDate":                 own(r.Own, clm.EndDate, date),
+		"issue":                   maybe(&c.issue, truth),
+		"disabled":                c.readOff,
+		"csr":                     c.outside.csr.read(csrOrFile),
+		"certificateFile":         c.outside.certificate.read(line),
+		"keyFile":                 c.outside.key.read(line),
+		"managementType":          own(c.settings, clm.ManagementType, managementType),
+		"contacts":                c.readPeople(clm.Contact),
+		"approvers":               c.readPeople(clm.Approver),
+		"customFields":            readFieldValues(&c.fields),
+		"disableAutomaticRenewal": own(c.settings, clm.NoAutoRenewal, flag),
+		"renewalWindow":           own(c.settings, clm.RenewalWindow, number(1, clm.MaxWindowDays)),
+		"description":             own(c.settings, clm.Description, text),
+		"origin":                  own(c.settings, clm.Origin, line),
+		"rehearsal":               maybe(&c.rehearsal, readRehearsal),
+	}, c.outside.password.keys(c.place)))
 	if err != nil {
 		return c, err
 	}
 	return c, c.complete()
+}
+
+func (c *certificate) readOff(v value) error {
+	if err := maybe(&c.off, truth)(v); err != nil {
+		return err
+	}
+	return onlyIfTrue(c.settings, clm.Off)(v)
+}
+
+// readPeople reads who an attribute names.
+func (c *certificate) readPeople(a clm.Attr) reader {
+	return func(v value) (err error) {
+		c.settings[a], err = several(func(v value) (string, error) {
+			s, err := line(v)
+			if !isForeign(s) {
+				c.people = append(c.people, reference{v.place(), s})
+			}
+			return s, err
+		})(v)
+		return err
+	}
 }
 
 // complete checks what can only be seen of the whole, and says where the
@@ -61,9 +101,12 @@ func (c *certificate) complete() error {
 	if c.dn == "" {
 		return c.fail("has no dn")
 	}
-	r.Folder, r.Name = string(c.dn.Parent()), c.dn.Name()
+	r.Folder, r.Name, r.Class = string(c.dn.Parent()), c.dn.Name(), clm.Class(c.class)
 	if c.authority != nil {
 		r.Authority = c.authority.name
+	}
+	if err := c.completeOutside(); err != nil || c.outside.isThere() {
+		return err
 	}
 	if _, err := pki.Subject(r.Names); err != nil {
 		return c.fail("%w", err)
@@ -81,5 +124,42 @@ func (c *certificate) complete() error {
 	case len(r.Own[clm.ValidityDays]) > 0 && len(r.Own[clm.EndDate]) > 0:
 		return c.fail("has both validityDays and endDate")
 	}
+	return c.completeRenewal()
+}
+
+// completeOutside checks that only one thing says what the certificate is like.
+func (c *certificate) completeOutside() error {
+	o, r := &c.outside, &c.request
+	isImported := o.certificate.name != ""
+	described := *r
+	described.Own, described.Folder, described.Name, described.Class, described.Authority = nil, "", "", "", ""
+	switch {
+	case !isImported && (o.key.name != "" || o.password.isThere()):
+		return c.fail("has a keyFile or password, and no certificateFile")
+	case isImported && o.csr.name != "":
+		return c.fail("has both csr and certificateFile")
+	case isImported && (c.issue != nil || c.class != ""):
+		return c.fail("has a certificateFile, which leaves nothing to be said by class or issue")
+	case o.isThere() && !reflect.ValueOf(described).IsZero():
+		return c.fail("names and key are those of the %s", map[bool]string{true: "certificateFile", false: "csr"}[isImported])
+	case c.rehearsal != nil && c.rehearsal.scene().isDefect && c.rests():
+		return c.rehearsal.fail("%s needs a certificate, and none is issued", c.rehearsal.Scene)
+	}
 	return nil
+}
+
+// completeRenewal refuses certificates that would be renewed for ever.
+func (c *certificate) completeRenewal() error {
+	window, lifetime := days(c.settings[clm.RenewalWindow]), days(c.request.Own[clm.ValidityDays])
+	if window > 0 && lifetime > 0 && window >= lifetime {
+		return c.fail("renewalWindow is not less than validityDays, %d", lifetime)
+	}
+	return nil
+}
+
+// rests reports whether the file says itself that nothing is to be ordered.
+func (c *certificate) rests() bool {
+	said := clm.Setting{Values: c.settings[clm.ManagementType]}.First()
+	isUnmanaged := said != "" && !clm.IsManaged(said)
+	return c.outside.certificate.name == "" && (c.issue != nil && !*c.issue || c.off != nil && *c.off || isUnmanaged)
 }

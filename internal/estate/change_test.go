@@ -82,6 +82,64 @@ folders:
 			{"another password", `users: [{name: bob, password: Bob-of-the-tests-2, master: false}]`, []string{
 				"user bob: master = no", "user bob: password",
 			}},
+			{"custom fields", `
+folders: [{dn: '\VED\Policy\Fields', policy: {used in: [Test], Contract: {value: A-17, locked: true}, Cost Centre: 4711}}]
+fields:
+  - {name: Cost Centre, pattern: '[0-9]{4}', single: yes, required: no}
+  - {name: Environment, label: Used in, kind: list, values: [Test, Production], for: [Device, x509 certificate]}
+  - {name: Contract}
+`, []string{
+				"create field Cost Centre",
+				"field Cost Centre: for = X509 Certificate", "field Cost Centre: pattern = [0-9]{4}", "field Cost Centre: single = 1",
+				"create field Environment",
+				"field Environment: for = Device, X509 Certificate", "field Environment: kind = list",
+				"field Environment: values = Test, Production", "field Environment: label = Used in",
+				"create field Contract", "field Contract: for = X509 Certificate",
+				`create Policy \VED\Policy\Fields`,
+				`\VED\Policy\Fields: policy Contract = A-17 (locked)`,
+				`\VED\Policy\Fields: policy Cost Centre = 4711`,
+				`\VED\Policy\Fields: policy Used in = Test`,
+			}},
+			{"other custom fields", `
+fields: [{name: cost centre, single: no, pattern: ''}, {name: Environment, kind: list, values: Production}]
+folders: [{dn: '\VED\Policy\Fields', policy: {Used in: Production, Cost Centre: ''}}]
+`, []string{
+				"field Cost Centre: pattern: none", "field Cost Centre: single: none", "field Environment: values = Production",
+				`\VED\Policy\Fields: policy Cost Centre: none`, `\VED\Policy\Fields: policy Used in = Production`,
+			}},
+			{"devices", `
+devices:
+  - dn: \VED\Policy\Racks\web
+    host: 192.0.2.7
+    description: The first
+    applications:
+      - {name: shop, class: apache, driver: appapache, host: www.example.com, port: 443, certificate: '\VED\Policy\Racks\www'}
+      - {name: blog, certificate: '\VED\Policy\Racks\www', disabled: true}
+certificates:
+  - {dn: '\VED\Policy\Racks\www', commonName: www.example.com, keyAlgorithm: ECC}
+  - {dn: '\VED\Policy\Racks\www2', commonName: www2.example.com, issue: false}
+`, []string{
+				`create Policy \VED\Policy\Racks`,
+				`create Device \VED\Policy\Racks\web`,
+				`\VED\Policy\Racks\web: Description = The first`, `\VED\Policy\Racks\web: Host = 192.0.2.7`,
+				`create Apache \VED\Policy\Racks\web\shop`,
+				`\VED\Policy\Racks\web\shop: SSL Listen Host = www.example.com`, `\VED\Policy\Racks\web\shop: SSL Listen Port = 443`,
+				`\VED\Policy\Racks\web\shop: Driver Name = appapache`,
+				`create Basic \VED\Policy\Racks\web\blog`, `\VED\Policy\Racks\web\blog: Disabled = 1`,
+				`request certificate \VED\Policy\Racks\www`, `create certificate \VED\Policy\Racks\www2 (not issued)`,
+				`\VED\Policy\Racks\web\shop: Certificate = \VED\Policy\Racks\www`,
+				`\VED\Policy\Racks\web\blog: Certificate = \VED\Policy\Racks\www`,
+			}},
+			{"other devices", `
+devices:
+  - dn: \ved\policy\racks\WEB
+    applications:
+      - {name: shop, class: Apache, certificate: '\ved\policy\racks\WWW2'}
+      - {name: blog, certificate: '', disabled: false}
+`, []string{
+				`\VED\Policy\Racks\web\blog: Disabled: none`,
+				`\VED\Policy\Racks\web\shop: Certificate = \VED\Policy\Racks\www2`, `\VED\Policy\Racks\web\blog: Certificate: none`,
+			}},
 			{"known issuers", `issuers: [{name: rsa, commonName: Certwright RSA Issuing CA, organization: Certwright, country: US, root: rsa-root}]`, nil},
 		} {
 			if diff := cmp.Diff(step.want, change(t, r, step.file)); diff != "" {
@@ -152,6 +210,19 @@ func TestMissingReferences(t *testing.T) {
 		{"a folder as an authority", head + certificateText(`commonName: x, authority: \VED\Policy\CAs`), `line 2: certificates[0].authority: there is no authority \VED\Policy\CAs`},
 		{"an issuer", head + `authorities: [{dn: '\VED\Policy\X', issuer: nobody}]`, `line 2: authorities[0].issuer: there is no issuer "nobody"`},
 		{"a voucher", head + "server: {clientAuthorities: [rsa, nobody]}", `line 2: server.clientAuthorities[1]: there is no issuer "nobody"`},
+		{"a contact of a certificate", head + certificateText("commonName: x, contacts: [admin, nobody]"), `line 2: certificates[0].contacts[1]: there is no user or group "nobody"`},
+		{"a custom field", head + certificateText("commonName: x, customFields: {Floor: 3}"), `line 2: certificates[0].customFields["Floor"]: certificates have no such custom field`},
+		{"a custom field of devices", "fields: [{name: Rack, for: Device}]\n" + certificateText("commonName: x, customFields: {Rack: 3}"), `line 2: certificates[0].customFields["Rack"]: certificates have no such custom field`},
+		{"a value of a custom field", "fields: [{name: Floor, pattern: '[0-9]'}]\n" + certificateText("commonName: x, customFields: {Floor: 33}"),
+			`line 2: certificates[0].customFields["Floor"]: the custom field Floor cannot be "33"`},
+		{"a value of a custom field in policy", "fields: [{name: Floor, kind: list, values: [one, two]}]\n" + policy("floor: three"),
+			`line 2: folders[0]: the custom field Floor cannot be "three"`},
+		{"a certificate", head + deviceText(`{name: x, certificate: '\VED\Policy\Nobody'}`), `line 2: devices[0].applications[0].certificate: there is no certificate \VED\Policy\Nobody`},
+		{"a folder as a certificate", head + deviceText(`{name: x, certificate: '\VED\Policy\Default'}`), `line 2: devices[0].applications[0].certificate: there is no certificate \VED\Policy\Default`},
+		{"a signing request", head + certificateText("csr: nobody.csr"), "line 2: certificates[0].csr: open nobody.csr: no such file or directory"},
+		{"a certificate's file", head + certificateText("certificateFile: nobody.pem"), "line 2: certificates[0].certificateFile: open nobody.pem: no such file or directory"},
+		{"the flag for rehearsals", head + certificateText("commonName: x, rehearsal: {state: queued}"),
+			"line 2: certificates[0].rehearsal: this is only for servers that were started with --rehearsal"},
 		{"a root", head + "issuers: [{name: x, commonName: X, root: nobody}]", `line 2: issuers[0]: there is no issuer "nobody"`},
 		{"a variable", head + "users: [{name: bob, passwordEnv: CERTWRIGHT_NOBODY}]", "line 2: users[0].passwordEnv: the environment has no CERTWRIGHT_NOBODY"},
 		{"a file", head + "users: [{name: bob, passwordFile: nobody}]", "line 2: users[0].passwordFile: open nobody: no such file or directory"},
@@ -225,15 +296,17 @@ certificates:
 func TestRefusals(t *testing.T) {
 	r := coretest.New(t, coretest.SQLite(t), coretest.Options{})
 	for _, c := range []struct{ name, text, want string }{
+		{"a window longer than what it is for", `folders: [{dn: '\VED\Policy\W', policy: {Renewal Window: 90, Validity Period: 60}}]`,
+			`line 1: folders[0] (\VED\Policy\W): is not valid (Renewal Window "90")`},
 		{"another issuer of the name", "issuers: [{name: rsa, commonName: My CA}]",
 			`line 1: issuers[0]: the issuer rsa is there already, with commonName "Certwright RSA Issuing CA" instead of "My CA", and issuers do not change`},
 		{"an issuer below no root", "issuers: [{name: x, commonName: X, key: ECC, root: ecdsa}]",
 			`line 1: issuers[0] (x): is not valid (issuer "CA \"ecdsa\" may have no CA below it")`},
 		{"a group of a user's name", "groups: [{name: Admin}]", `line 1: groups[0] (Admin): is there already, as something else`},
 		{"a folder of an authority's name", `folders: [{dn: '\VED\Policy\CAs\Default'}]`,
-			`line 1: folders[0] (\VED\Policy\CAs\Default): is there already, as something else (class "authority")`},
+			`line 1: folders[0] (\VED\Policy\CAs\Default): is there already, as something else (class "Certificate Authority Base")`},
 		{"a certificate of a folder's name", `certificates: [{dn: '\VED\Policy\CAs', commonName: x}]`,
-			`line 1: certificates[0] (\VED\Policy\CAs): is there already, as something else (class "folder")`},
+			`line 1: certificates[0] (\VED\Policy\CAs): is there already, as something else (class "Policy")`},
 		{"an application without a scope", "applications: [{id: x}]", `line 1: applications[0]: is new and has no scope`},
 		{"access beyond the known grant", "applications: [{id: vcert-sdk, accessValidity: 1000d}]",
 			`line 1: applications[0]: access would be valid for 1000d, the grant for 365d only`},

@@ -153,6 +153,18 @@ func life(v value) (seconds, error) {
 	return d, nil
 }
 
+// cipher reads how private keys are encrypted when they are handed out.
+func cipher(v value) (string, error) {
+	s, err := line(v)
+	if err != nil {
+		return "", err
+	}
+	if _, err := pki.ParseCipher(s); err != nil {
+		return "", v.fail("%q is not the OID of a cipher such as 2.16.840.1.101.3.4.1.42", short(s))
+	}
+	return s, nil
+}
+
 // slowness reads how long an authority lets one wait.
 func slowness(v value) (string, error) {
 	s, err := line(v)

@@ -49,6 +49,18 @@ func TestDocumentNamesEverything(t *testing.T) {
 			}
 		}
 	}
+	for what, inner := range map[string]string{"an application on a device": "{devices: [{applications: [{%: 1}]}]}", "a rehearsal": "{certificates: [{rehearsal: {%: 1}}]}"} {
+		for _, key := range knownKeys(t, inner) {
+			if !strings.Contains(text, "`"+key+"`") {
+				t.Errorf("there is no key %s of %s", key, what)
+			}
+		}
+	}
+	for _, s := range scenes {
+		if !strings.Contains(text, "`"+string(s.Scene)+"`") {
+			t.Errorf("there is no state %s", s.Scene)
+		}
+	}
 	for attr := range attributes {
 		if name := names.AttrName(attr); !strings.Contains(text, "`"+name+"`") {
 			t.Errorf("there is no attribute %s", name)
@@ -58,6 +70,14 @@ func TestDocumentNamesEverything(t *testing.T) {
 		if !strings.Contains(text, "`"+r.name+"`") {
 			t.Errorf("there is no right %s", r.name)
 		}
+	}
+}
+
+// TestSmallerExamples loads every example beside the complete one.
+func TestSmallerExamples(t *testing.T) {
+	for _, part := range strings.Split(document(t), "```yaml\n")[1:] {
+		text, _, _ := strings.Cut(part, "```\n")
+		load(t, text)
 	}
 }
 

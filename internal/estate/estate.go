@@ -1,7 +1,7 @@
 // Package estate reads estate files and applies them. An estate file says in YAML
 // what an administrator has set up: issuing CAs, users and groups, applications,
-// authorities, folders with their policy and rights, and certificates that are to
-// exist. Folders and their policy are written in the vendor's words, which
+// authorities, custom fields, folders with their policy and rights, devices, and
+// certificates that are to exist. Folders and their policy are written in the vendor's words, which
 // administrators know; docs/estate.md has all of it.
 //
 // Everything goes through the use cases of package core, as it would coming from a
@@ -41,7 +41,9 @@ type File struct {
 	users        []user
 	applications []application
 	authorities  []authority
+	fields       []field
 	folders      []folder
+	devices      []device
 	certificates []certificate
 }
 

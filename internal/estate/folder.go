@@ -23,6 +23,14 @@ type folder struct {
 	rights      map[string]clm.Rights
 	authorities []reference // that policy names
 	people      []reference // the users and groups that policy and rights name
+	slips       []slip
+}
+
+// A slip is an attribute whose name is nearly that of another. Unless it is a
+// custom field, it is a mistake.
+type slip struct {
+	reference
+	near string
 }
 
 func readAuthority(v value) (authority, error) {

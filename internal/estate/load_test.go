@@ -17,7 +17,7 @@ var badFiles = []struct{ name, text, want string }{
 	{"a text", "hello", `line 1: must be a mapping of keys to values`},
 	{"two documents", "users: []\n---\nusers: []", `line 2: there is a second document`},
 	{"a misspelt section", "folder: []", `line 1: unknown key "folder"; did you mean "folders"?`},
-	{"a section nobody knows", "devices: []", `line 1: unknown key "devices"; known are applications, authorities, certificates, folders, groups, issuers, server, users`},
+	{"a section nobody knows", "workflows: []", `line 1: unknown key "workflows"; known are applications, authorities, certificates, devices, fields, folders, groups, issuers, server, users`},
 	{"a misspelt key", "folders:\n  - dn: \\VED\\Policy\\A\n    polcy: {}", `line 3: folders[0]: unknown key "polcy"; did you mean "policy"?`},
 	{"a key nobody knows", "server:\n  port: 443", `line 2: server: unknown key "port"; known are clientAuthorities, workToDoTimeout`},
 	{"a key twice", "folders:\n  - dn: \\VED\\Policy\\A\n    dn: \\VED\\Policy\\B", `line 3: folders[0]: the key "dn" is there twice`},
@@ -83,7 +83,7 @@ var badFiles = []struct{ name, text, want string }{
 	{"an authority that is no DN", policy("Certificate Authority: Default"), `line 1: folders[0].policy["Certificate Authority"]: Default is not a DN such as \VED\Policy\Shop`},
 	{"a whitelist with a wildcard", policy("Domain Suffix Whitelist: ['*.example.com']"), `line 1: folders[0].policy["Domain Suffix Whitelist"][0]: "*.example.com" is not a domain such as example.com, which stands for what is below it too`},
 	{"too many values", policy("City: [Ghent, Bruges]"), `line 1: folders[0].policy["City"]: can have one value only`},
-	{"a negative number", policy("Renewal Window: -1"), `line 1: folders[0].policy["Renewal Window"]: "-1" is not a whole number from 0 to 36500`},
+	{"a negative number", policy("Renewal Window: -1"), `line 1: folders[0].policy["Renewal Window"]: "-1" is not a whole number from 1 to 3650`},
 	{"an attribute without a value", policy("City: ~"), `line 1: folders[0].policy["City"]: has no value`},
 	{"a lock without a value", policy("City: {locked: true}"), `line 1: folders[0].policy["City"]: has no value`},
 	{"a lock on nothing", policy("City: {values: [], locked: true}"), `line 1: folders[0].policy["City"]: a rule without values cannot be locked`},
@@ -94,6 +94,43 @@ var badFiles = []struct{ name, text, want string }{
 	{"a right nobody knows", rights("{to: bob, allow: [view, fly]}"), `line 1: folders[0].rights[0].allow[1]: "fly" is not one of view, read, write, create, delete, rename, associate, revoke, private-key-read, private-key-write, manage-policy, manage-permissions, all`},
 	{"rights of nobody", rights("{allow: [view]}"), `line 1: folders[0].rights[0]: must have both to and allow`},
 	{"rights twice", rights("{to: bob, allow: [view]}, {to: Bob, allow: []}"), `line 1: folders[0].rights[1]: "Bob" has rights here already`},
+
+	{"a misspelt attribute that is no custom field", "fields: [{name: Contract}]\n" + policy("{Contract: x, Contacts: y}"), `line 2: folders[0].policy["Contacts"]: there is no such attribute; did you mean "Contact"?`},
+	{"a strange cipher", policy("'Certificate Download: PBES2 Algorithm': DES"), `line 1: folders[0].policy["Certificate Download: PBES2 Algorithm"]: "DES" is not the OID of a cipher such as 2.16.840.1.101.3.4.1.42`},
+
+	{"a custom field without a name", "fields: [{label: x}]", `line 1: fields[0]: has no name`},
+	{"a custom field of a strange kind", "fields: [{name: x, kind: number}]", `line 1: fields[0].kind: "number" is not one of text, list, date, identity`},
+	{"a list without values", "fields: [{name: x, kind: list}]", `line 1: fields[0]: a list needs values`},
+	{"values of a text", "fields: [{name: x, values: [a]}]", `line 1: fields[0]: values are for the kind list only`},
+	{"a pattern of a date", "fields: [{name: x, kind: date, pattern: a}]", `line 1: fields[0]: a date has no pattern`},
+	{"a pattern that is none", "fields: [{name: x, pattern: '[0-9'}]", `line 1: fields[0].pattern: "[0-9" is not a regular expression`},
+	{"a custom field of a strange class", "fields: [{name: x, for: X509}]", `line 1: fields[0].for: "X509" is not a class such as X509 Certificate or Device`},
+	{"a label that is another's name", "fields:\n  - {name: x}\n  - {name: y, label: X}", `line 3: fields[1]: is the same as fields[0] in line 2`},
+
+	{"a device without a DN", "devices: [{host: x}]", `line 1: devices[0]: has no dn`},
+	{"a device at a strange place", `devices: [{dn: '\VED\Policy\x', host: 'a b'}]`, `line 1: devices[0].host: "a b" is not a host name or an IP address`},
+	{"a device in a device", `{devices: [{dn: '\VED\Policy\x'}, {dn: '\VED\Policy\x\y'}]}`, `line 1: devices[1]: \VED\Policy\x is no folder`},
+	{"an application of no name", deviceText("{port: 443}"), `line 1: devices[0].applications[0]: has no name`},
+	{"an application twice on a device", deviceText("{name: x}, {name: X}"), `line 1: devices[0].applications[1]: is the same as devices[0].applications[0] in line 1`},
+	{"an application of a strange class", deviceText("{name: x, class: Device}"), `line 1: devices[0].applications[0].class: "Device" is not a class of applications such as Basic or Apache`},
+	{"an application of no class at all", deviceText("{name: x, class: Application Base}"), `line 1: devices[0].applications[0].class: "Application Base" is not a class of applications such as Basic or Apache`},
+	{"an application at a strange port", deviceText("{name: x, port: 65536}"), `line 1: devices[0].applications[0].port: "65536" is not a whole number from 1 to 65535`},
+
+	{"a certificate of a strange class", certificateText("commonName: x, class: Policy"), `line 1: certificates[0].class: "Policy" is not a class of certificates such as X509 Server Certificate`},
+	{"a certificate renewed for ever", certificateText("commonName: x, validityDays: 30, renewalWindow: 30"), `line 1: certificates[0]: renewalWindow is not less than validityDays, 30`},
+	{"a signing request that is none", certificateText(`csr: "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----"`), `line 1: certificates[0].csr: not a certificate signing request: asn1: structure error: tags don't match (16 vs {class:0 tag:0 length:0 isCompound:false}) {optional:false explicit:false application:false private:false defaultValue:<nil> tag:<nil> stringType:0 timeType:0 set:false omitEmpty:false} certificateRequest @2`},
+	{"a signing request and names", certificateText("csr: x.csr, commonName: x"), `line 1: certificates[0]: names and key are those of the csr`},
+	{"an imported certificate and a key size", certificateText("certificateFile: x.pem, keySize: 2048"), `line 1: certificates[0]: names and key are those of the certificateFile`},
+	{"an imported certificate and a signing request", certificateText("certificateFile: x.pem, csr: x.csr"), `line 1: certificates[0]: has both csr and certificateFile`},
+	{"an imported certificate that is not issued", certificateText("certificateFile: x.pem, issue: false"), `line 1: certificates[0]: has a certificateFile, which leaves nothing to be said by class or issue`},
+	{"a key without its certificate", certificateText("commonName: x, keyFile: x.key"), `line 1: certificates[0]: has a keyFile or password, and no certificateFile`},
+	{"two passwords of a key", certificateText("certificateFile: x.pem, password: x, passwordEnv: Y"), `line 1: certificates[0]: has more than one of password, passwordFile and passwordEnv`},
+	{"a rehearsal of nothing", certificateText("commonName: x, rehearsal: {stage: 500}"), `line 1: certificates[0].rehearsal: has no state`},
+	{"a rehearsal of a strange state", certificateText("commonName: x, rehearsal: {state: lost}"), `line 1: certificates[0].rehearsal.state: "lost" is not one of in-error, queued, processing, waiting-csr, ticket, key-mismatch, key-missing, no-certificate, idle`},
+	{"a rehearsal at a strange stage", certificateText("commonName: x, rehearsal: {state: processing, stage: 800}"), `line 1: certificates[0].rehearsal.stage: "800" is not one of 300, 400, 500, 700`},
+	{"a rehearsal at a stage that it has not", certificateText("commonName: x, rehearsal: {state: queued, stage: 500}"), `line 1: certificates[0].rehearsal: queued has no stage`},
+	{"an error without a text", certificateText("commonName: x, rehearsal: {state: in-error}"), `line 1: certificates[0].rehearsal: in-error needs a text`},
+	{"a lost key of nothing", certificateText("commonName: x, issue: false, rehearsal: {state: key-missing}"), `line 1: certificates[0].rehearsal: key-missing needs a certificate, and none is issued`},
 
 	{"a certificate without a DN", "certificates: [{commonName: x}]", `line 1: certificates[0]: has no dn`},
 	{"a certificate without a name", certificateText("keySize: 2048"), `line 1: certificates[0]: has neither a commonName nor another name`},
@@ -117,6 +154,10 @@ func policy(entry string) string {
 
 func rights(grants string) string {
 	return `folders: [{dn: '\VED\Policy\A', rights: [` + grants + `]}]`
+}
+
+func deviceText(applications string) string {
+	return `devices: [{dn: '\VED\Policy\A\x', applications: [` + applications + `]}]`
 }
 
 func certificateText(keys string) string {
@@ -166,11 +207,13 @@ func TestPasswordsAreNotRepeated(t *testing.T) {
 		"users:\n- name: bob\n  password:\n    - Sesame",
 		"users: [{name: bob, password: Sesame" + strings.Repeat("x", MaxPassword) + "}]",
 	} {
-		_, err := Load([]byte(text))
-		if err == nil {
-			t.Errorf("got no error for %s", text)
-		} else if strings.Contains(err.Error(), "Sesame") || strings.Contains(err.Error(), "\n") {
-			t.Errorf("got %q, want no password and one line", err)
+		for _, text := range []string{text, strings.NewReplacer("users:", "certificates:", "name: bob", "certificateFile: x").Replace(text)} {
+			_, err := Load([]byte(text))
+			if err == nil {
+				t.Errorf("got no error for %s", text)
+			} else if strings.Contains(err.Error(), "Sesame") || strings.Contains(err.Error(), "\n") {
+				t.Errorf("got %q, want no password and one line", err)
+			}
 		}
 	}
 }
@@ -235,9 +278,11 @@ func FuzzLoad(f *testing.F) {
 			t.Errorf("got %q, want one line of text", err)
 		}
 		const sesame = "Open-Sesame-3-Thieves"
-		whole := bytes.Join([][]byte{[]byte("users: [{name: bob, password: " + sesame), data, []byte("}]")}, nil)
-		if _, err := Load(whole); err != nil && strings.Contains(err.Error(), sesame) {
-			t.Errorf("got %q, which repeats a password", err)
+		for _, head := range []string{"users: [{name: bob", "certificates: [{certificateFile: x"} {
+			whole := bytes.Join([][]byte{[]byte(head + ", password: " + sesame), data, []byte("}]")}, nil)
+			if _, err := Load(whole); err != nil && strings.Contains(err.Error(), sesame) {
+				t.Errorf("got %q, which repeats a password", err)
+			}
 		}
 	})
 }

@@ -23,13 +23,30 @@ func (a *applying) look(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := a.lookForPeople(); err != nil {
+	a.materials = map[string]material{}
+	for _, c := range a.file.certificates {
+		if !c.outside.isThere() {
+			continue
+		}
+		var err error
+		if a.materials[c.dn.Key()], err = c.outside.load(a.opt.Dir); err != nil {
+			return err
+		}
+	}
+	if err := a.findFields(ctx); err != nil {
 		return err
 	}
-	if err := a.lookForIssuers(ctx); err != nil {
-		return err
+	for _, check := range []func() error{a.lookForPeople, a.lookForFields, a.lookForRehearsals} {
+		if err := check(); err != nil {
+			return err
+		}
 	}
-	return a.lookForAuthorities(ctx)
+	for _, check := range []func(context.Context) error{a.lookForIssuers, a.lookForAuthorities, a.lookForCertificates} {
+		if err := check(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (a *applying) lookForPeople() error {
@@ -39,6 +56,9 @@ func (a *applying) lookForPeople() error {
 	}
 	for _, f := range a.file.folders {
 		people = append(people, f.people...)
+	}
+	for _, c := range a.file.certificates {
+		people = append(people, c.people...)
 	}
 	for _, p := range people {
 		if !a.accounts.isThere(p.name) {
@@ -97,6 +117,29 @@ func (a *applying) lookForAuthorities(ctx context.Context) error {
 			needed = append(needed, *c.authority)
 		}
 	}
+	return a.lookForObjects(ctx, needed, there, "authority", clm.Authority)
+}
+
+// lookForCertificates makes sure that programs use certificates that there are.
+func (a *applying) lookForCertificates(ctx context.Context) error {
+	there := map[string]bool{}
+	for _, c := range a.file.certificates {
+		there[c.dn.Key()] = true
+	}
+	var needed []reference
+	for _, d := range a.file.devices {
+		for _, p := range d.programs {
+			if p.certificate != nil && p.certificate.name != "" {
+				needed = append(needed, *p.certificate)
+			}
+		}
+	}
+	return a.lookForObjects(ctx, needed, there, "certificate", clm.CertificateBase)
+}
+
+// lookForObjects makes sure that what is needed is of the class. there are the
+// keys of the DNs that the file makes.
+func (a *applying) lookForObjects(ctx context.Context, needed []reference, there map[string]bool, what string, class clm.Class) error {
 	for _, n := range needed {
 		key := clm.DN(n.name).Key()
 		if there[key] {
@@ -104,8 +147,8 @@ func (a *applying) lookForAuthorities(ctx context.Context) error {
 		}
 		o, err := a.core.Object(ctx, a.who, n.name)
 		switch {
-		case errors.Is(err, clm.NotFound), err == nil && o.Class != clm.Authority:
-			return n.fail("there is no authority %s", n.name)
+		case errors.Is(err, clm.NotFound), err == nil && !o.Class.Is(class):
+			return n.fail("there is no %s %s", what, n.name)
 		case err != nil:
 			return n.refused(n.name, err)
 		}

@@ -19,6 +19,28 @@ type password struct {
 	env  string
 }
 
+// isThere reports whether a password is said at all.
+func (p password) isThere() bool { return !p.text.IsEmpty() || p.file != "" || p.env != "" }
+
+// keys are the ways to say the password of what stands at the place.
+func (p *password) keys(of place) keys {
+	ways := 0
+	oneWay := func(read reader) reader {
+		return func(v value) error {
+			if ways++; ways > 1 {
+				return of.fail("has more than one of password, passwordFile and passwordEnv")
+			}
+			p.place = v.place()
+			return read(v)
+		}
+	}
+	return keys{
+		"password":     oneWay(to(&p.text, passwordText)),
+		"passwordFile": oneWay(to(&p.file, line)),
+		"passwordEnv":  oneWay(to(&p.env, line)),
+	}
+}
+
 // passwordText reads a password as it is written. Its errors do not repeat it.
 func passwordText(v value) (secret.Plain, error) {
 	s, err := v.raw()

@@ -39,7 +39,9 @@ var attributes = map[clm.Attr]attribute{
 	clm.EndDate:            {check: date},
 	clm.AnyPassword:        {check: flag},
 	clm.NoAutoRenewal:      {check: flag},
-	clm.RenewalWindow:      {check: number(0, MaxDays)},
+	clm.RenewalWindow:      {check: number(1, clm.MaxWindowDays)},
+	clm.KeyCipher:          {check: cipher},
+	clm.PKCS12Cipher:       {check: cipher},
 	clm.Description:        {check: text},
 	clm.Contact:            {line, true},
 	clm.Approver:           {line, true},
@@ -82,7 +84,7 @@ func (f *folder) policyFor(v value) error {
 func (f *folder) policyOf(class clm.Class) reader {
 	return func(v value) error {
 		return v.mapping(func(vendor string, _ int, entry value) error {
-			attr, err := policyAttr(vendor, entry)
+			attr, err := f.policyAttr(vendor, entry)
 			if err != nil {
 				return err
 			}
@@ -117,7 +119,7 @@ func (f *folder) refer(attr clm.Attr, values []string, at place) {
 func isForeign(principal string) bool { return strings.Contains(principal, ":") }
 
 // policyAttr is our name of a policy attribute.
-func policyAttr(vendor string, v value) (clm.Attr, error) {
+func (f *folder) policyAttr(vendor string, v value) (clm.Attr, error) {
 	attr := names.Attr(strings.TrimSpace(vendor))
 	if strings.TrimSpace(vendor) == "" {
 		return "", v.fail("an attribute has no name")
@@ -134,7 +136,7 @@ func policyAttr(vendor string, v value) (clm.Attr, error) {
 	}
 	slices.Sort(known)
 	if near := nearest(vendor, known); near != "" {
-		return "", v.fail("there is no such attribute; did you mean %q?", near)
+		f.slips = append(f.slips, slip{reference{v.place(), strings.TrimSpace(vendor)}, near})
 	}
 	return attr, nil
 }

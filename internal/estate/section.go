@@ -7,7 +7,10 @@ import (
 	"github.com/certwright/certwright/internal/core"
 )
 
-const yamlMapping = yaml.MappingNode
+const (
+	yamlMapping = yaml.MappingNode
+	yamlScalar  = yaml.ScalarNode
+)
 
 // to is a reader that puts what it reads into dst.
 func to[T any](dst *T, read func(value) (T, error)) reader {
@@ -49,6 +52,26 @@ func own(dst map[clm.Attr][]string, a clm.Attr, c check) reader {
 			return v.fail("must be a single value")
 		}
 		dst[a], err = several(c)(v)
+		return err
+	}
+}
+
+// owns is a reader of own values of an object. An empty text or list removes them.
+func owns(dst map[clm.Attr][]string, a clm.Attr, c check) reader {
+	return func(v value) (err error) {
+		dst[a], err = several(c)(v)
+		return err
+	}
+}
+
+// onlyIfTrue is a reader of an own value that stands for yes, and is not there for no.
+func onlyIfTrue(dst map[clm.Attr][]string, a clm.Attr) reader {
+	return func(v value) error {
+		is, err := truth(v)
+		dst[a] = nil
+		if is {
+			dst[a] = []string{"1"}
+		}
 		return err
 	}
 }
@@ -101,7 +124,9 @@ func (f *File) sections() keys {
 		"users":        section(&f.users, readUser),
 		"applications": section(&f.applications, readApplication),
 		"authorities":  section(&f.authorities, readAuthority),
+		"fields":       section(&f.fields, readField),
 		"folders":      section(&f.folders, readFolder),
+		"devices":      section(&f.devices, readDevice),
 		"certificates": section(&f.certificates, readCertificate),
 	}
 }

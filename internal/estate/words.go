@@ -12,14 +12,6 @@ import (
 
 // line describes a change of the tree as administrators know it.
 func (a *applying) line(c core.Change, p core.Put) string {
-	switch {
-	case c.Made != "":
-		return fmt.Sprintf("create %s %s", names.TypeName(clm.Object{Class: c.Made, Own: p.Own}), c.DN)
-	case c.To != "":
-		return fmt.Sprintf("%s: rights of %s%s", c.DN, c.To, are(rightsText(c.Rights)))
-	case c.For == "":
-		return fmt.Sprintf("%s: %s%s", c.DN, names.AttrName(c.Attr), are(c.Values))
-	}
 	values := c.Values
 	if isPrincipals(c.Attr) {
 		values = nil
@@ -27,12 +19,22 @@ func (a *applying) line(c core.Change, p core.Put) string {
 			values = append(values, a.accounts.name(id))
 		}
 	}
+	switch {
+	case p.Class == clm.CustomField:
+		return fieldLine(c)
+	case c.Made != "":
+		return fmt.Sprintf("create %s %s", names.TypeName(clm.Object{Class: c.Made, Own: p.Own}), c.DN)
+	case c.To != "":
+		return fmt.Sprintf("%s: rights of %s%s", c.DN, c.To, are(rightsText(c.Rights)))
+	case c.For == "":
+		return fmt.Sprintf("%s: %s%s", c.DN, a.attrName(c.Attr), are(values))
+	}
 	class := ""
 	if c.For != clm.AnyCertificate {
 		class = " for " + names.ClassName(c.For) + ":"
 	}
 	locked := map[bool]string{true: " (locked)"}[c.Locked]
-	return fmt.Sprintf("%s: policy%s %s%s%s", c.DN, class, names.AttrName(c.Attr), are(values), locked)
+	return fmt.Sprintf("%s: policy%s %s%s%s", c.DN, class, a.attrName(c.Attr), are(values), locked)
 }
 
 // are is how a line ends that says what values are from now on.
@@ -55,11 +57,14 @@ func rightsText(r clm.Rights) (words []string) {
 	return words
 }
 
-func requestLine(dn clm.DN, off bool) string {
-	if off {
-		return fmt.Sprintf("create certificate %s (disabled)", dn)
+func requestLine(c certificate) string {
+	switch {
+	case c.off != nil && *c.off:
+		return fmt.Sprintf("create certificate %s (disabled)", c.dn)
+	case c.rests():
+		return fmt.Sprintf("create certificate %s (not issued)", c.dn)
 	}
-	return fmt.Sprintf("request certificate %s", dn)
+	return fmt.Sprintf("request certificate %s", c.dn)
 }
 
 func applicationLines(was, is core.Application, isNew bool) (lines []string) {
@@ -124,13 +129,19 @@ var reasons = map[clm.Kind]string{
 
 // Error says in one line where, what and why.
 func (r refusal) Error() string {
-	e := clm.AsError(r.err)
+	e := *clm.AsError(r.err)
 	why, ok := reasons[e.Kind]
 	if !ok {
 		return r.where + ": " + r.err.Error()
 	}
 	for _, b := range e.Breaches {
 		why += fmt.Sprintf(", %s %q", b.Rule, b.Value)
+	}
+	if e.Field == "class" {
+		e.Value = names.ClassName(clm.Class(e.Value))
+	}
+	if e.Field == string(clm.RenewalWindow) {
+		e.Field = names.AttrName(clm.RenewalWindow)
 	}
 	if e.Field != "" {
 		why += fmt.Sprintf(" (%s %q)", e.Field, e.Value)

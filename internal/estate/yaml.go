@@ -52,6 +52,22 @@ func (v value) of(n *yaml.Node, path string) value {
 	return value{node: n, path: path, left: v.left, secret: v.secret}
 }
 
+// merged are the keys of both.
+func merged(all, further keys) keys {
+	maps.Copy(all, further)
+	return all
+}
+
+// has reports whether a mapping has the key.
+func (v value) has(key string) bool {
+	for i := 0; v.node.Kind == yaml.MappingNode && i+1 < len(v.node.Content); i += 2 {
+		if v.node.Content[i].Value == key {
+			return true
+		}
+	}
+	return false
+}
+
 func (v value) isNull() bool { return v.node.Kind == yaml.ScalarNode && v.node.Tag == "!!null" }
 
 // object reads a mapping whose keys are known.

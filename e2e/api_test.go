@@ -58,10 +58,15 @@ func newAPI(t *testing.T, s *server, own ...tls.Certificate) *api {
 // login is an api for somebody who may do what clients usually may.
 func login(t *testing.T, s *server, user string) *api {
 	t.Helper()
+	return loginWith(t, s, user, "vcert-sdk", "certificate:manage,revoke;configuration:manage")
+}
+
+// loginWith is an api for somebody who uses that application within that scope.
+func loginWith(t *testing.T, s *server, user, application, scope string) *api {
+	t.Helper()
 	a := newAPI(t, s)
 	got, err := a.post("vedauth/authorize/oauth", object{
-		"client_id": "vcert-sdk", "username": user, "password": passwords[user],
-		"scope": "certificate:manage,revoke;configuration:manage",
+		"client_id": application, "username": user, "password": passwords[user], "scope": scope,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -122,6 +127,63 @@ func (a *api) retrieve(dn string) (*x509.Certificate, answer, error) {
 	}
 	cert, err := parseCert(string(text))
 	return cert, got, err
+}
+
+// details are what the API tells of a place, as far as these tests look.
+type details struct {
+	DN, Guid, Origin string
+	Disabled         bool
+	Consumers        []string
+	CustomFields     []struct {
+		Name, Type string
+		Value      []string
+	}
+	CertificateDetails struct{ Thumbprint, Serial string }
+	ProcessingDetails  struct{ Stage int }
+}
+
+// details looks at a place.
+func (a *api) details(t *testing.T, dn string) details {
+	t.Helper()
+	got, err := a.get("vedsdk/certificates/" + a.guid(t, dn))
+	var d details
+	if err == nil {
+		err = json.Unmarshal(got.Body, &d)
+	}
+	if err != nil || got.Status != http.StatusOK || d.DN != dn {
+		t.Fatalf("details of %s: %v, %v", dn, got, err)
+	}
+	return d
+}
+
+// guid finds an object; what is not there has none.
+func (a *api) guid(t *testing.T, dn string) string {
+	t.Helper()
+	got, err := a.post("vedsdk/config/dntoguid", object{"ObjectDN": dn})
+	if err != nil || got.Status != http.StatusOK {
+		t.Fatalf("GUID of %s: %v, %v", dn, got, err)
+	}
+	return got.get("GUID")
+}
+
+// must posts what has to be accepted.
+func (a *api) must(t *testing.T, path string, body object) answer {
+	t.Helper()
+	got, err := a.post(path, body)
+	if err != nil || got.Status != http.StatusOK {
+		t.Fatalf("%s: %v, %v", path, got, err)
+	}
+	return got
+}
+
+// file is the file that an answer brings.
+func (a answer) file(t *testing.T) []byte {
+	t.Helper()
+	data, err := base64.StdEncoding.DecodeString(a.get("CertificateData"))
+	if err != nil || len(data) == 0 {
+		t.Fatalf("no file in %v: %v", a, err)
+	}
+	return data
 }
 
 func parseCert(text string) (*x509.Certificate, error) {

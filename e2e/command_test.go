@@ -18,18 +18,25 @@ import (
 // on standard output. Its error holds what it printed otherwise.
 func vcert(t *testing.T, s *server, action string, args ...string) (string, error) {
 	t.Helper()
+	out, _, err := vcertTalking(t, s, action, args...)
+	return out, err
+}
+
+// vcertTalking is vcert that also answers what it had to say meanwhile.
+func vcertTalking(t *testing.T, s *server, action string, args ...string) (out, said string, err error) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, vcertCommand, append([]string{
 		action, "-u", s.url, "--trust-bundle", s.ca, "--no-prompt"}, args...)...)
 	cmd.Dir = t.TempDir()
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + cmd.Dir}
-	var out, problems bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &problems
-	if err := cmd.Run(); err != nil {
-		return out.String(), fmt.Errorf("vcert %s: %w\n%s%s", action, err, problems.Bytes(), out.Bytes())
+	var printed, talk bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &printed, &talk
+	if err = cmd.Run(); err != nil {
+		err = fmt.Errorf("vcert %s: %w\n%s%s", action, err, talk.Bytes(), printed.Bytes())
 	}
-	return out.String(), nil
+	return printed.String(), talk.String(), err
 }
 
 func mustVcert(t *testing.T, s *server, action string, args ...string) string {
@@ -223,17 +230,6 @@ func TestCommandPicksUp(t *testing.T) {
 			mustVcert(t, s, "enroll", "-t", token, "-z", "Open", "--cn", "mine.example.org", "--no-pickup", "--pickup-id-file", f.id, "--key-file", f.key)
 			mustVcert(t, s, "pickup", "-p", "tpp", "-t", token, "--pickup-id", readFile(t, f.id), "--timeout", "60", "--cert-file", f.cert, "--chain-file", f.chain)
 			checkCert(t, s, f, "mine.example.org")
-			checkKey(t, f, "")
-		})
-		t.Run("as PKCS 12", func(t *testing.T) {
-			t.Parallel()
-			f, p12 := filesIn(t.TempDir()), filepath.Join(t.TempDir(), "all.p12")
-			mustVcert(t, s, "enroll", "-t", token, "-z", "Open", "--cn", "box.example.org", "--csr", "service",
-				"--key-password", keyPassword, "--format", "pkcs12", "--file", p12)
-			openssl(t, "pkcs12", "-in", p12, "-passin", "pass:"+keyPassword, "-nokeys", "-clcerts", "-out", f.cert)
-			openssl(t, "pkcs12", "-in", p12, "-passin", "pass:"+keyPassword, "-nokeys", "-cacerts", "-out", f.chain)
-			openssl(t, "pkcs12", "-in", p12, "-passin", "pass:"+keyPassword, "-nocerts", "-nodes", "-out", f.key)
-			checkCert(t, s, f, "box.example.org")
 			checkKey(t, f, "")
 		})
 	})

@@ -16,8 +16,13 @@ var passwords = map[string]string{
 	"carol": "Carol-of-the-tests-1",
 }
 
-// keyPassword protects private keys on their way to the client.
-const keyPassword = "Correct-Horse-7-Battery"
+// keyPassword protects private keys on their way to the client, storePassword the
+// key stores that they lie in, and importPassword those on their way here.
+const (
+	keyPassword    = "Correct-Horse-7-Battery"
+	storePassword  = "Stable-Door-9-Bolted"
+	importPassword = "Foreign-Horse-3-Staple"
+)
 
 // slowness is how long the authority of the folder Slow takes.
 const slowness = 3 * time.Second
@@ -35,6 +40,10 @@ groups:
 applications:
   - {id: e2e, scope: "certificate:manage,revoke;configuration:manage"}
   - {id: reader, scope: "certificate"}
+  - {id: janitor, scope: "certificate:manage,delete"}
+fields:
+  - {name: Cost Centre, single: true, pattern: '[0-9]+'}
+  - {name: env, label: Environment, kind: list, values: [Test, Production]}
 server: {clientAuthorities: [logins]}
 issuers:
   - {name: logins, commonName: e2e Logins CA, organization: e2e, country: BE, key: ECC, curve: P256, makeRoot: true}
@@ -56,7 +65,7 @@ folders:
       - {to: bob, allow: [view, read]}
   - dn: '\VED\Policy\Open'
     policy: {Certificate Authority: '\VED\Policy\CAs\Default'}
-    rights: [{to: alice, allow: [view, read, write, create, private-key-read]}]
+    rights: [{to: alice, allow: [view, read, write, create, private-key-read, private-key-write]}]
   - dn: '\VED\Policy\Slow'
     policy: {Certificate Authority: '\VED\Policy\CAs\Slow'}
     rights: [{to: alice, allow: [view, read, write, create, private-key-read]}]
@@ -77,6 +86,31 @@ folders:
   - dn: '\VED\Policy\Search'
     policy: {Certificate Authority: '\VED\Policy\CAs\Default'}
     rights: [{to: alice, allow: [view, read, write, create, private-key-read]}]
+  - dn: '\VED\Policy\Rules'
+    policy:
+      Organization: Acme
+      Organizational Unit: {values: [Web, Ops], locked: true}
+      City: {value: Ghent, locked: true}
+      State: East Flanders
+      Country: {value: BE, locked: true}
+      Key Algorithm: {value: RSA, locked: true}
+      Key Bit Strength: {value: 3072, locked: true}
+      Domain Suffix Whitelist: [example.com, .example.org]
+      Prohibited SAN Types: [Email, UPN]
+      Prohibit Wildcard: true
+      Certificate Authority: '\VED\Policy\CAs\Default'
+    rights: [{to: alice, allow: [view, read, write, create, private-key-read]}]
+  - dn: '\VED\Policy\Keep'
+    policy: {Certificate Authority: '\VED\Policy\CAs\Default', Allow Private Key Reuse: true, Want Renewal: true}
+    rights: [{to: alice, allow: [view, read, write, create, private-key-read]}]
+  - dn: '\VED\Policy\Workshop'
+    policy: {Certificate Authority: '\VED\Policy\CAs\Default'}
+    rights:
+      - {to: alice, allow: [view, read, write, create, delete, private-key-read, private-key-write]}
+      - {to: bob, allow: [view, read]}
+  - dn: '\VED\Policy\Crowd'
+    rights: [{to: alice, allow: [view, read, write, create, private-key-write]}]
+  - dn: '\VED\Policy\Crowd\Back Row'
   - dn: '\VED\Policy\Bulk'
     policy: {Certificate Authority: '\VED\Policy\CAs\Default'}
     rights: [{to: alice, allow: [view, read, write, create, private-key-read]}]

@@ -1,17 +1,30 @@
 package e2e
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"testing"
 )
 
 // The programs under test, built once for all tests.
 var certwright, vcertCommand string
 
+// atOnce is how many tests run at the same time, unless the flag says otherwise:
+// more than there are processors, because most of their time they wait for clients
+// that ask every two seconds.
+const atOnce = 5
+
 func TestMain(m *testing.M) {
+	flag.Parse()
+	asked := false
+	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "test.parallel" })
+	if !asked {
+		flag.Set("test.parallel", strconv.Itoa(atOnce))
+	}
 	os.Exit(run(m))
 }
 

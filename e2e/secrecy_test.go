@@ -2,6 +2,9 @@ package e2e
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/x509"
+	"encoding/pem"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -18,12 +21,16 @@ var keyMarks = map[string][]byte{
 }
 
 // TestNothingLiesInTheClear searches all that a server leaves on disk for the keys
-// it made, the passwords and tokens it was shown, and its log for the same.
+// it made or took in, the passwords and tokens it was shown, and its log for the
+// same.
 func TestNothingLiesInTheClear(t *testing.T) {
 	t.Parallel()
 	s := startServer(t, "sqlite")
 	a := login(t, s, "alice")
-	marks := map[string][]byte{"an access token": []byte(a.token), "the password of a key": []byte(keyPassword)}
+	marks := map[string][]byte{
+		"an access token": []byte(a.token), "the password of a key": []byte(keyPassword), "that of an imported key": []byte(importPassword),
+		"an imported key": importKey(t, a),
+	}
 	for name, mark := range keyMarks {
 		marks[name] = mark
 	}
@@ -70,4 +77,25 @@ func TestNothingLiesInTheClear(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// importKey has the server take in a key under a password, and answers the secret
+// number that the key is.
+func importKey(t *testing.T, a *api) []byte {
+	t.Helper()
+	f, p12 := selfSigned(t, "foreign.example.org", time.Hour), filepath.Join(t.TempDir(), "foreign.p12")
+	openssl(t, "pkcs12", "-export", "-in", f.cert, "-inkey", f.key, "-passout", "pass:"+importPassword, "-out", p12)
+	a.must(t, "vedsdk/certificates/import", object{
+		"PolicyDN": `\VED\Policy\Workshop`, "CertificateData": base64Of(t, p12), "Password": importPassword,
+	})
+	block, _ := pem.Decode([]byte(readFile(t, f.key)))
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	number, err := key.(*ecdsa.PrivateKey).Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return number
 }

@@ -207,7 +207,7 @@ func (s *server) leaks() error {
 	if err != nil {
 		return err
 	}
-	secrets := append([]string{keyPassword, "PRIVATE KEY"}, tokens.all()...)
+	secrets := append([]string{keyPassword, storePassword, importPassword, "PRIVATE KEY"}, tokens.all()...)
 	for _, p := range passwords {
 		secrets = append(secrets, p)
 	}

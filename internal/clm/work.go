@@ -11,7 +11,9 @@ type Certificate struct{ Object }
 // IsOff reports whether processing of the certificate is disabled.
 func (c Certificate) IsOff() bool { return len(c.Own[Off]) > 0 && c.Own[Off][0] == "1" }
 
-// A VersionID names a version. It grows with time.
+// A VersionID names a version. It is a multiple of four, so that the numbers after
+// it can name the version's parts, and small enough for clients that keep it in 32
+// bits. It says nothing of when the version was made.
 type VersionID int64
 
 // A Version is one of the certificates that a place holds over time. It exists

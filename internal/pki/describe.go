@@ -172,6 +172,12 @@ func signatureOID(cert []byte) string {
 	return oid.String()
 }
 
+// SignatureName is the friendly name of the algorithm that a certificate is signed
+// with; of an unknown one, its OID.
+func SignatureName(cert *x509.Certificate) string {
+	return nameOr(signatureNames, signatureOID(cert.Raw))
+}
+
 func formatKeyUsage(usage x509.KeyUsage) string {
 	var names []string
 	for _, u := range keyUsages {

@@ -1,19 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"crypto/x509"
 	"encoding/base64"
-	"encoding/pem"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
-	"strings"
 
-	"github.com/pavlo-v-chernykh/keystore-go/v4"
-	"github.com/smallstep/pkcs7"
-	"software.sslmate.com/src/go-pkcs12"
+	"github.com/certwright/certwright/internal/pki"
 )
 
 // demoAlias is the name of the entry in a Java keystore.
@@ -24,13 +19,13 @@ const demoAlias = "shop"
 var demoFormats = []struct {
 	name string
 	ask  map[string]any
-	open func(file []byte, password string) (keys, certs int, err error)
+	open func(file []byte, password string) (contents string, err error)
 }{
 	{"Base64", map[string]any{"IncludePrivateKey": true}, openPEM},
 	{"Base64 (PKCS #8)", map[string]any{"IncludePrivateKey": true}, openPEM},
-	{"DER", nil, openDER},
-	{"PKCS #7", nil, openPKCS7},
-	{"PKCS #12", nil, openPKCS12},
+	{"DER", nil, openBinary},
+	{"PKCS #7", nil, openBinary},
+	{"PKCS #12", nil, openBinary},
 	{"JKS", map[string]any{"IncludePrivateKey": true, "FriendlyName": demoAlias}, openJKS},
 }
 
@@ -49,11 +44,11 @@ func (d *demonstration) renewInFormats(ctx context.Context, dn string) error {
 			if err != nil {
 				return "", err
 			}
-			keys, certs, err := f.open(file, d.keyPass)
+			contents, err := f.open(file, d.keyPass)
 			if err != nil {
 				return "", fmt.Errorf("open %s: %w", f.name, err)
 			}
-			return fmt.Sprintf("%s, %d bytes: %s", answer["Filename"], len(file), contents(keys, certs)), nil
+			return fmt.Sprintf("%s, %d bytes: %s", answer["Filename"], len(file), contents), nil
 		})
 		if err != nil {
 			return err
@@ -62,57 +57,42 @@ func (d *demonstration) renewInFormats(ctx context.Context, dn string) error {
 	return nil
 }
 
-func contents(keys, certs int) string {
-	text := "1 certificate"
-	if certs != 1 {
-		text = fmt.Sprintf("%d certificates", certs)
+// openPEM finds the certificates in PEM and the private key among them.
+func openPEM(file []byte, password string) (string, error) {
+	return contents(pki.ParseImport(string(file), file, []byte(password)))
+}
+
+func openBinary(file []byte, password string) (string, error) {
+	return contents(pki.ParseImport(base64.StdEncoding.EncodeToString(file), nil, []byte(password)))
+}
+
+func contents(b pki.Bundle, err error) (string, error) {
+	if err != nil {
+		return "", err
 	}
-	if keys > 0 {
+	text := "1 certificate"
+	if len(b.Chain) > 0 {
+		text = fmt.Sprintf("%d certificates", 1+len(b.Chain))
+	}
+	if b.Key != nil {
 		text += " and the private key"
 	}
-	return text
+	return text, nil
 }
 
-func openPEM(file []byte, _ string) (keys, certs int, err error) {
-	for block, rest := pem.Decode(file); block != nil; block, rest = pem.Decode(rest) {
-		if strings.HasSuffix(block.Type, "PRIVATE KEY") {
-			keys++
-			continue
-		}
-		if _, err := x509.ParseCertificate(block.Bytes); err != nil {
-			return keys, certs, err
-		}
-		certs++
+// jksMagic begins every Java keystore; its version and the number of its entries
+// follow.
+const jksMagic = 0xfeedfeed
+
+// openJKS looks at the beginning of a Java keystore: Certwright reads none.
+func openJKS(file []byte, _ string) (string, error) {
+	const header = 12
+	if len(file) < header || binary.BigEndian.Uint32(file) != jksMagic {
+		return "", errors.New("it is no keystore")
 	}
-	return keys, certs, nil
-}
-
-func openDER(file []byte, _ string) (keys, certs int, err error) {
-	_, err = x509.ParseCertificate(file)
-	return 0, 1, err
-}
-
-func openPKCS7(file []byte, _ string) (keys, certs int, err error) {
-	p, err := pkcs7.Parse(file)
-	if err != nil {
-		return 0, 0, err
+	entries := binary.BigEndian.Uint32(file[8:])
+	if entries != 1 {
+		return "", fmt.Errorf("it has %d entries", entries)
 	}
-	return 0, len(p.Certificates), nil
-}
-
-func openPKCS12(file []byte, password string) (keys, certs int, err error) {
-	_, _, above, err := pkcs12.DecodeChain(file, password)
-	return 1, 1 + len(above), err
-}
-
-func openJKS(file []byte, password string) (keys, certs int, err error) {
-	store := keystore.New()
-	if err := store.Load(bytes.NewReader(file), []byte(password)); err != nil {
-		return 0, 0, err
-	}
-	if !store.IsPrivateKeyEntry(demoAlias) {
-		return 0, 0, errors.New("the entry is missing")
-	}
-	entry, err := store.GetPrivateKeyEntry(demoAlias, []byte(password))
-	return 1, len(entry.CertificateChain), err
+	return "a keystore with 1 entry, " + demoAlias, nil
 }

@@ -69,3 +69,74 @@ func TestRenewalAt(t *testing.T) {
 		})
 	}
 }
+
+// No renewal changes when a certificate ends that ends as was asked for.
+func TestEndDatesAreNotRenewedTowards(t *testing.T) {
+	issued := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
+	end := issued.Add(90 * Day)
+	v := Version{ID: 4, NotBefore: issued, NotAfter: end}
+	special := EndDateFor("special")
+	for _, c := range []struct {
+		name   string
+		own    map[Attr][]string
+		folder map[Attr]Rule
+		never  bool
+	}{
+		{"it ends then", map[Attr][]string{EndDate: {"2027-04-01 00:00:00"}}, nil, true},
+		{"it ends later", map[Attr][]string{EndDate: {"2027-03-01"}}, nil, true},
+		{"its CA has cut it", map[Attr][]string{EndDate: {"2027-04-02"}}, nil, false},
+		{"no date", map[Attr][]string{EndDate: {"soon"}}, nil, false},
+		{"the folder says so", nil, map[Attr]Rule{EndDate: {Values: []string{"2027-04-01T00:00:00Z"}}}, true},
+		{"the folder overrules it", map[Attr][]string{EndDate: {"2027-04-01"}}, map[Attr]Rule{EndDate: {Values: []string{"2028-01-01"}, Locked: true}}, false},
+		{"the date for some authority was heeded", map[Attr][]string{special: {"2027-04-01"}}, nil, true},
+		{"the date for some authority was not", map[Attr][]string{special: {"2027-03-01"}}, nil, false},
+		{"a folder's date for some authority was heeded", nil, map[Attr]Rule{special: {Values: []string{"2027-04-01"}}}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			folder := &Object{DN: PolicyDN, Class: Folder, Policy: map[PolicyKey]Rule{}}
+			for a, rule := range c.folder {
+				folder.Policy[PolicyKey{AnyCertificate, a}] = rule
+			}
+			path := Path{folder, {DN: PolicyDN.Child("www"), Class: ServerCertificate, Own: c.own}}
+			if at := path.RenewalAt(v); at.IsZero() != c.never {
+				t.Errorf("got %s", at)
+			}
+		})
+	}
+}
+
+// Whatever window is set and however short the lifetime has come to be, the first
+// third of it passes without a renewal.
+func TestFirstThirdIsLeftAlone(t *testing.T) {
+	issued := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
+	for days := 1; days < 400; days++ {
+		path := Path{{DN: PolicyDN, Class: Folder}, {DN: PolicyDN.Child("www"), Class: ServerCertificate, Own: map[Attr][]string{RenewalWindow: {"60"}}}}
+		lifetime := time.Duration(days) * Day
+		v := Version{ID: VersionID(days), NotBefore: issued, NotAfter: issued.Add(lifetime)}
+		if at := path.RenewalAt(v); at.Before(issued.Add(lifetime/3)) || !at.Before(v.NotAfter) {
+			t.Errorf("of %d days: renewed after %s", days, at.Sub(issued))
+		}
+	}
+}
+
+// A renewal that comes to nothing is tried again before the certificate ends, in a
+// day at the latest; what has ended is not in a hurry any more.
+func TestTryAgainAt(t *testing.T) {
+	now := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
+	path := Path{{DN: PolicyDN, Class: Folder}, {DN: PolicyDN.Child("www"), Class: ServerCertificate}}
+	for _, c := range []struct{ left, want time.Duration }{
+		{30 * Day, Day}, {4 * Day, Day}, {Day, 6 * time.Hour}, {time.Hour, 15 * time.Minute}, {2 * time.Minute, time.Minute},
+		{time.Second, time.Minute}, {0, Day}, {-365 * Day, Day},
+	} {
+		v := Version{ID: 4, NotBefore: now.Add(-30 * Day), NotAfter: now.Add(c.left)}
+		if got := v.TryAgainAt(now).Sub(now); got != c.want {
+			t.Errorf("with %s left: got %s, want %s", c.left, got, c.want)
+		}
+		if plan, at := path.PlanRenewal(v, now), path.RenewalAt(v); plan.Before(now.Add(c.want)) || plan.After(now.Add(c.want)) && !plan.Equal(at) {
+			t.Errorf("with %s left: planned for %s, which is due at %s", c.left, plan, at)
+		}
+	}
+	if plan := path.PlanRenewal(Version{UserCSR: true, NotAfter: now.Add(Day)}, now); !plan.IsZero() {
+		t.Errorf("what is never renewed is planned for %s", plan)
+	}
+}

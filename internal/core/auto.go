@@ -3,7 +3,9 @@ package core
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -16,8 +18,7 @@ import (
 const (
 	autoInterval = time.Minute // between looks at what is due
 	autoBatch    = 64          // certificates renewed at a time; they share commits
-	sweepBatch   = 500         // certificates reconsidered at a time
-	autoAgain    = clm.Day     // before trying again what could not be renewed
+	sweepBatch   = 100         // certificates reconsidered at a time; whoever writes waits for them
 )
 
 // automatic is the actor of renewals that nobody asked for, and their reason.
@@ -42,37 +43,31 @@ func (c *Core) renewAutomatically(ctx context.Context) {
 
 // RenewDue begins the renewal of every certificate whose time has come, and says
 // of how many. Before that it reconsiders what changes of policy have touched.
-// Any number of nodes may do this at a time: one of them begins a renewal, the
-// others find it begun.
+// Any number of nodes may do this at a time: each claims other certificates, and
+// puts them off by that, so that one which fails keeps nobody from the rest.
 func (c *Core) RenewDue(ctx context.Context) (begun int, err error) {
-	if err := c.sweep(ctx); err != nil {
-		return 0, err
-	}
+	err = c.sweep(ctx)
 	for ctx.Err() == nil {
-		var due []clm.ObjectID
-		err := c.db.Read(ctx, func(tx *store.Tx) (err error) {
-			due, err = tx.DueRenewals(tx.Now, autoBatch)
-			return err
-		})
-		if err != nil || len(due) == 0 {
-			return begun, err
+		due, until, e := c.db.ClaimRenewals(ctx, autoBatch, clm.MinAgain)
+		if e != nil || len(due) == 0 {
+			return begun, errors.Join(err, e)
 		}
-		n, err := c.renewEach(ctx, due)
+		n, e := c.renewEach(ctx, due, until)
 		begun += n
-		if err != nil {
-			return begun, err
+		if err = errors.Join(err, e); e != nil && n == 0 {
+			return begun, err // nothing goes well: the rest had better wait as well
 		}
 	}
-	return begun, ctx.Err()
+	return begun, errors.Join(err, ctx.Err())
 }
 
 // renewEach begins the renewals at once, so that they share commits.
-func (c *Core) renewEach(ctx context.Context, ids []clm.ObjectID) (begun int, err error) {
+func (c *Core) renewEach(ctx context.Context, ids []clm.ObjectID, until time.Time) (begun int, err error) {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	for _, id := range ids {
 		wg.Go(func() {
-			did, e := c.renewOne(ctx, id)
+			did, e := c.renewOne(ctx, id, until)
 			mu.Lock()
 			defer mu.Unlock()
 			if err = errors.Join(err, e); did {
@@ -84,83 +79,101 @@ func (c *Core) renewEach(ctx context.Context, ids []clm.ObjectID) (begun int, er
 	return begun, err
 }
 
-// renewOne begins the renewal of one certificate if it is still due. Whatever
-// comes of it, it is looked at again in a day: an attempt that ends in nothing, by
-// a reset or because policy forbids it, is not the last one.
-func (c *Core) renewOne(ctx context.Context, id clm.ObjectID) (begun bool, err error) {
+// renewOne begins the renewal of one certificate, which was claimed until then, if
+// it is still due. Whatever comes of it, it is looked at again before long: an
+// attempt that ends in nothing, by a reset or because policy forbids it, is not
+// the last one. What is not begun is not said to be: the entry tells why.
+func (c *Core) renewOne(ctx context.Context, id clm.ObjectID, until time.Time) (begun bool, err error) {
 	var refused error
 	entry := store.Entry{Actor: automatic, Action: "renew", Subject: string(id)}
 	err = c.db.Write(ctx, entry, func(tx *store.Tx) error {
 		begun, refused = false, nil
-		path, err := tx.PathByID(id)
-		if errors.Is(err, clm.NotFound) {
-			return nil // somebody has deleted it
+		still, err := tx.HasRenewal(id, until)
+		if err != nil || !still { // it was deleted, or somebody else has seen to it
+			tx.Refused(clm.Unnecessary)
+			return err
 		}
+		path, err := tx.PathByID(id)
 		if err != nil {
 			return err
 		}
 		place := path.Last()
 		tx.About(string(place.DN), "")
-		if at, err := renewalAt(tx, path); err != nil || at.IsZero() || at.After(tx.Now) {
-			return errors.Join(err, tx.SetRenewal(id, at))
+		v, err := c.current(tx, place)
+		if err != nil {
+			return err
 		}
-		if err := tx.SetRenewal(id, tx.Now.Add(autoAgain)); err != nil {
+		if at := renewalOf(path, v); at.IsZero() || at.After(tx.Now) {
+			tx.Refused(clm.Unnecessary)
+			return tx.SetRenewal(id, at)
+		}
+		if err := tx.SetRenewal(id, v.TryAgainAt(tx.Now)); err != nil {
 			return err
 		}
 		open, err := openWork(tx, id)
-		if err != nil || open != nil {
+		if err != nil {
 			return err
 		}
-		if refused = (Renew{}).may(tx, path, nil, nil, nil); refused != nil {
-			tx.About(string(place.DN), "refused: "+refused.Error())
+		switch refused = (Renew{}).may(tx, path, open, nil, nil); {
+		case refused == nil:
+		case clm.AsError(refused).Kind == clm.Internal:
+			return refused // a fault of ours: the claim runs out, and it is tried again
+		default:
+			tx.About(string(place.DN), refused.Error())
+			tx.Refused(refused)
 			return nil
 		}
 		_, err = begin(tx, automatic, path, nil, nil, reasonAutomatic, false)
 		begun = err == nil
 		return err
 	})
-	if errors.Is(err, clm.Busy) { // another node was faster
-		err = nil
-	}
-	if refused != nil {
+	switch {
+	case errors.Is(err, clm.Busy): // somebody was faster
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("renew %s: %w", id, err)
+	case refused != nil && !errors.Is(refused, clm.Busy):
 		c.log.Warn("a certificate is due and cannot be renewed", slog.String("certificate", string(id)), slog.Any("error", refused))
 	}
-	return begun && err == nil, err
+	return begun, nil
 }
 
-// renewalAt is when the certificate at the end of the path is to be renewed by
-// itself, or zero.
-func renewalAt(tx *store.Tx, path clm.Path) (time.Time, error) {
-	place := path.Last()
-	if place.Current == 0 {
-		return time.Time{}, nil
+// renewalOf is when the version in use of the place at the end of the path is to
+// be renewed by itself, or zero; nil: there is none.
+func renewalOf(path clm.Path, v *clm.Version) time.Time {
+	if v == nil {
+		return time.Time{}
 	}
-	v, err := tx.Version(place.Current)
-	return path.RenewalAt(v), err
+	return path.RenewalAt(*v)
 }
 
 // replan finds anew when the certificate at the end of the path is to be renewed.
 func replan(tx *store.Tx, path clm.Path) error {
-	at, err := renewalAt(tx, path)
+	place := path.Last()
+	if place.Current == 0 {
+		return nil
+	}
+	v, err := tx.Version(place.Current)
 	if err != nil {
 		return err
 	}
-	return tx.SetRenewal(path.Last().ID, at)
+	return tx.SetRenewal(place.ID, path.RenewalAt(v))
 }
 
-// planAttrs are the attributes on which the time of automatic renewal depends.
-var planAttrs = map[clm.Attr]bool{
-	clm.RenewalWindow: true, clm.NoAutoRenewal: true, clm.ManagementType: true, clm.UserCSR: true, clm.Off: true,
+// plans reports whether the time of automatic renewal depends on the attribute.
+func plans(a clm.Attr) bool {
+	switch a {
+	case clm.RenewalWindow, clm.NoAutoRenewal, clm.ManagementType, clm.UserCSR, clm.Off:
+		return true
+	}
+	return clm.IsEndDate(a)
 }
 
 // replanAfter sees to it that what the changes of an object mean for automatic
 // renewal is heeded: at once for a certificate; a folder's certificates, which may
 // be very many, are reconsidered in the background.
 func replanAfter(tx *store.Tx, path clm.Path, changes []Change) error {
-	touched := false
-	for _, change := range changes {
-		touched = touched || planAttrs[change.Attr]
-	}
+	touched := slices.ContainsFunc(changes, func(c Change) bool { return plans(c.Attr) })
 	switch {
 	case !touched:
 		return nil
@@ -170,43 +183,67 @@ func replanAfter(tx *store.Tx, path clm.Path, changes []Change) error {
 	return tx.AddSweep(path.Last().DN)
 }
 
+// replanFrom is replanAfter for a certificate that had these values of its own.
+func replanFrom(tx *store.Tx, path clm.Path, before map[clm.Attr][]string) error {
+	own := path.Last().Own
+	for _, values := range []map[clm.Attr][]string{before, own} {
+		for a := range values {
+			if plans(a) && !slices.Equal(before[a], own[a]) {
+				return replan(tx, path)
+			}
+		}
+	}
+	return nil
+}
+
 // sweep reconsiders the certificates below folders whose policy has changed, a
-// batch in each transaction; where it is interrupted it goes on later.
+// batch in each transaction; where it is interrupted it goes on later. Nodes that
+// do this at a time take turns.
 func (c *Core) sweep(ctx context.Context) error {
-	for more := true; more && ctx.Err() == nil; {
+	for ctx.Err() == nil {
 		var s store.Sweep
-		err := c.db.Read(ctx, func(tx *store.Tx) (err error) {
+		more := false
+		next := func(tx *store.Tx) (err error) {
 			s, more, err = tx.NextSweep()
 			return err
-		})
-		if err != nil || !more {
+		}
+		if err := c.db.Read(ctx, next); err != nil || !more {
 			return err
 		}
-		entry := store.Entry{Actor: automatic, Action: "reconsider", Subject: string(s.Below), Detail: string(s.After)}
-		err = c.db.Write(ctx, entry, func(tx *store.Tx) error {
-			ids, err := tx.CertificatesBelow(s.Below, s.After, sweepBatch)
-			if err != nil {
+		err := c.db.Write(ctx, store.Entry{Actor: automatic, Action: "reconsider", Subject: string(s.Below)}, func(tx *store.Tx) error {
+			if err := next(tx); err != nil || !more { // another node may have come farther
+				tx.Refused(clm.Unnecessary)
 				return err
 			}
-			for _, id := range ids {
-				path, err := tx.PathByID(id)
-				if err == nil {
-					err = replan(tx, path)
-				}
-				if err != nil {
-					return err
-				}
-			}
-			if len(ids) < sweepBatch {
-				return tx.EndSweep(s)
-			}
-			return tx.SaveSweep(s, ids[len(ids)-1])
+			tx.About(string(s.Below), string(s.After))
+			return reconsider(tx, s)
 		})
+		if err != nil {
+			return fmt.Errorf("reconsider renewals below %s: %w", s.Below, err)
+		}
+	}
+	return ctx.Err()
+}
+
+// reconsider takes the sweep one batch farther.
+func reconsider(tx *store.Tx, s store.Sweep) error {
+	ids, err := tx.CertificatesBelow(s.Below, s.After, sweepBatch)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		path, err := tx.PathByID(id)
+		if err == nil {
+			err = replan(tx, path)
+		}
 		if err != nil {
 			return err
 		}
 	}
-	return ctx.Err()
+	if len(ids) < sweepBatch {
+		return tx.EndSweep(s)
+	}
+	return tx.SaveSweep(s, ids[len(ids)-1])
 }
 
 // checkWindow makes sure that the renewal window that holds in the folder at the

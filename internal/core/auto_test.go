@@ -171,3 +171,20 @@ func TestWindowIsShorterThanLifetime(t *testing.T) {
 		})
 	}
 }
+
+// A folder's window that has come to be too long for a certificate keeps nobody
+// from changing something else about it.
+func TestTooLongWindowRefusesNothingElse(t *testing.T) {
+	t.Parallel()
+	r := coretest.New(t, coretest.SQLite(t), coretest.Options{Idle: true})
+	const dn = `\VED\Policy\Window\www`
+	put(t, r, dn, clm.ServerCertificate, map[clm.Attr][]string{clm.ValidityDays: {"10"}})
+	r.Folder(`\VED\Policy\Window`, map[clm.Attr]clm.Rule{clm.RenewalWindow: {Values: []string{"20"}}})
+	put(t, r, dn, clm.ServerCertificate, map[clm.Attr][]string{clm.Off: {"1"}})
+	for _, own := range []map[clm.Attr][]string{{clm.ValidityDays: {"20"}}, {clm.RenewalWindow: {"10"}}} {
+		_, err := r.Put(context.Background(), r.Admin, core.Put{DN: dn, Class: clm.ServerCertificate, Own: own})
+		if !errors.Is(err, clm.Invalid) {
+			t.Errorf("%v: got %v, want %v", own, err, clm.Invalid)
+		}
+	}
+}

@@ -197,11 +197,27 @@ func checkReferences(tx *store.Tx, who clm.Actor, path clm.Path, changed map[clm
 			return err
 		}
 	}
-	fields, err := fieldsFor(tx, place.Class)
-	for _, f := range fields {
-		if err := f.Check(changed[clm.FieldAttr(f.ID)]); err != nil {
-			return err
+	return checkFields(tx, place.Class, changed)
+}
+
+// checkFields makes sure that objects of the class have the custom fields of which
+// there are new values, and that the fields can have them.
+func checkFields(tx *store.Tx, class clm.Class, changed map[clm.Attr][]string) error {
+	fields, err := fieldsFor(tx, class)
+	if err != nil {
+		return err
+	}
+	for _, a := range sorted(changed) {
+		id, isField := clm.FieldOf(a)
+		if values := changed[a]; isField && len(values) > 0 {
+			at := slices.IndexFunc(fields, func(f Field) bool { return f.ID == id })
+			if at < 0 {
+				return clm.Fail(clm.Invalid, string(a), values[0])
+			}
+			if err := fields[at].Check(values); err != nil {
+				return err
+			}
 		}
 	}
-	return err
+	return nil
 }

@@ -187,8 +187,8 @@ func TestChangeNeedsRights(t *testing.T) {
 	}
 }
 
-// The values of a custom field are what the field takes; a field that is not known
-// here takes any.
+// The values of a custom field are what the field takes; a field that is not there, or
+// that objects of the class do not have, takes none.
 func TestChangeChecksCustomFields(t *testing.T) {
 	t.Parallel()
 	r := coretest.New(t, coretest.SQLite(t), coretest.Options{Idle: true})
@@ -196,6 +196,7 @@ func TestChangeChecksCustomFields(t *testing.T) {
 	field := clm.FieldAttr(put(t, r, core.FieldsDN+`\Centre`, clm.CustomField, map[clm.Attr][]string{
 		clm.FieldKind: {clm.ListField}, clm.FieldClasses: {string(clm.AnyCertificate)}, clm.FieldValues: {"red", "blue"}, clm.FieldSingle: {"1"},
 	}))
+	rack := clm.FieldAttr(put(t, r, core.FieldsDN+`\Rack`, clm.CustomField, map[clm.Attr][]string{clm.FieldClasses: {string(clm.Device)}}))
 	const unknown = clm.Attr("field/8d9c1b0e-0000-4000-8000-00000000000a")
 	for _, c := range []struct {
 		attr   clm.Attr
@@ -203,7 +204,7 @@ func TestChangeChecksCustomFields(t *testing.T) {
 		ok     bool
 	}{
 		{field, []string{"red"}, true}, {field, nil, true}, {field, []string{"green"}, false}, {field, []string{"red", "blue"}, false},
-		{unknown, []string{"anything", "else"}, true},
+		{unknown, []string{"anything", "else"}, false}, {rack, []string{"7"}, false}, {clm.FieldAttr(id), []string{"itself"}, false}, {unknown, nil, true},
 	} {
 		_, err := r.Change(context.Background(), r.Admin, id, map[clm.Attr][]string{c.attr: c.values})
 		if (err == nil) != c.ok || err != nil && !errors.Is(err, clm.Invalid) {

@@ -46,6 +46,7 @@ type Core struct {
 	failures failures
 	hurry    chan struct{} // closed when nobody shall wait any more
 	hashing  chan struct{} // holds a token for each password that is being checked
+	opening  chan struct{} // holds a token for each file that is being opened to be imported
 	free     chan struct{} // a token for each worker of the runner that has nothing to do
 	handed   chan *task    // work that was claimed as it was written down
 
@@ -66,6 +67,7 @@ func New(c Config) *Core {
 		held:      map[clm.WorkID]int64{}, issuers: map[string]*ca.Issuer{}, authorities: map[string]authority{},
 		hurry:   make(chan struct{}),
 		hashing: make(chan struct{}, runtime.GOMAXPROCS(0)),
+		opening: make(chan struct{}, (runtime.GOMAXPROCS(0)+1)/2), // there are others to be served
 		free:    make(chan struct{}, c.Workers), handed: make(chan *task, c.Workers),
 	}
 }

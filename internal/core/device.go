@@ -34,7 +34,8 @@ type BoundDevice struct {
 
 // bindDevices makes what is not there yet, and lets the applications use the
 // certificate, whose object the caller writes afterwards. Kinds: NotFound of a
-// folder, Denied, Invalid (a name), Exists (see RequestKinds), Unsupported (a class).
+// folder or of what is in it, Denied, Invalid (a name), Exists (see RequestKinds),
+// Unsupported (a class).
 func bindDevices(tx *store.Tx, who clm.Actor, certificate *clm.Object, wishes []DeviceWish) (bound []BoundDevice, err error) {
 	for _, wish := range wishes {
 		folder, _, err := find(tx, who, wish.Folder)
@@ -62,7 +63,8 @@ func bindDevices(tx *store.Tx, who clm.Actor, certificate *clm.Object, wishes []
 }
 
 // provide finds the object with the name below the last of the path or makes it
-// as it is proposed. One that is there stays as it is.
+// as it is proposed. One that is there stays as it is, and nothing is told of one
+// that the actor may not see.
 func provide(tx *store.Tx, who clm.Actor, above clm.Path, proposed *clm.Object, name string) (clm.Path, error) {
 	parent := above.Last()
 	dn, err := childDN(parent, name)
@@ -71,6 +73,8 @@ func provide(tx *store.Tx, who clm.Actor, above clm.Path, proposed *clm.Object, 
 	}
 	path, err := tx.Path(dn)
 	switch {
+	case err == nil && !path.Rights(who).Has(clm.View):
+		return nil, clm.About(string(parent.DN), clm.NotFound)
 	case err == nil && path.Last().Class != proposed.Class:
 		return nil, clm.About(string(dn), clm.Fail(clm.Exists, "class", string(path.Last().Class)))
 	case err == nil:
@@ -95,18 +99,18 @@ func provide(tx *store.Tx, who clm.Actor, above clm.Path, proposed *clm.Object, 
 // bind lets the application at the end of the path use the certificate; one that
 // uses it already stays where it is in their order. The caller writes the certificate.
 func bind(tx *store.Tx, who clm.Actor, certificate *clm.Object, path clm.Path) error {
+	if !mayBind(path, who) {
+		return clm.Fail(clm.Denied, "application", "")
+	}
 	app := cloned(path.Last())
 	if used := app.Own[clm.Bound]; len(used) > 0 && used[0] != string(certificate.ID) {
 		other, err := tx.PathByID(clm.ObjectID(used[0]))
 		if err == nil {
-			return clm.Fail(clm.Exists, "bound", string(other.Last().DN))
+			return clm.Fail(clm.Exists, "bound", visibleDN(other, who))
 		}
 		if !errors.Is(err, clm.NotFound) {
 			return err
 		}
-	}
-	if !mayBind(path, who) {
-		return clm.Fail(clm.Denied, "application", "")
 	}
 	if consumers := certificate.Own[clm.Consumers]; !slices.Contains(consumers, string(app.ID)) {
 		certificate.Own[clm.Consumers] = append(slices.Clone(consumers), string(app.ID))
@@ -118,6 +122,14 @@ func bind(tx *store.Tx, who clm.Actor, certificate *clm.Object, path clm.Path) e
 	return tx.SaveObject(app)
 }
 
+// visibleDN is the DN of the last object of the path; empty if the actor may not see it.
+func visibleDN(path clm.Path, who clm.Actor) string {
+	if !path.Rights(who).Has(clm.View) {
+		return ""
+	}
+	return string(path.Last().DN)
+}
+
 // mayBind reports whether the actor may say which certificate the application at
 // the end of the path uses.
 func mayBind(path clm.Path, who clm.Actor) bool {
@@ -126,7 +138,8 @@ func mayBind(path clm.Path, who clm.Actor) bool {
 }
 
 // BindKinds are the ways in which Bind fails. NotFound is about either object; of
-// Denied, Field says which of the two it is about.
+// Denied, Field says which of the two it is about, or is "bound" where the actor may
+// not write the certificate (Value) that the application uses.
 var BindKinds = []clm.Kind{clm.Internal, clm.Invalid, clm.NotFound, clm.Denied}
 
 // Bind lets the application use the certificate, and no other from then on; where
@@ -156,8 +169,8 @@ func (c *Core) Bind(ctx context.Context, who clm.Actor, application, certificate
 			}
 			wanted = cloned(path.Last())
 		}
-		if app, changed, err = release(tx, app, wanted); err != nil || wanted == nil {
-			return err
+		if app, changed, err = release(tx, who, app, wanted); err != nil || wanted == nil {
+			return clm.About(application, err)
 		}
 		known := slices.Contains(wanted.Own[clm.Consumers], string(app.Last().ID))
 		changed = changed || !known || len(app.Last().Own[clm.Bound]) == 0
@@ -171,13 +184,16 @@ func (c *Core) Bind(ctx context.Context, who clm.Actor, application, certificate
 
 // release ends what the application at the end of the path uses, unless that is
 // the certificate that is wanted; nil wants none.
-func release(tx *store.Tx, path clm.Path, wanted *clm.Object) (freed clm.Path, changed bool, err error) {
+func release(tx *store.Tx, who clm.Actor, path clm.Path, wanted *clm.Object) (freed clm.Path, changed bool, err error) {
 	app := cloned(path.Last())
 	used := clm.Setting{Values: app.Own[clm.Bound]}.First()
 	if used == "" || wanted != nil && used == string(wanted.ID) {
 		return path, false, nil
 	}
 	other, err := tx.PathByID(clm.ObjectID(used))
+	if err == nil && !other.Rights(who).Has(clm.Write) {
+		return nil, false, clm.Fail(clm.Denied, "bound", visibleDN(other, who))
+	}
 	if err == nil {
 		left := cloned(other.Last())
 		set(left.Own, clm.Consumers, slices.DeleteFunc(slices.Clone(left.Own[clm.Consumers]), func(id string) bool { return id == string(app.ID) })...)
@@ -190,11 +206,11 @@ func release(tx *store.Tx, path clm.Path, wanted *clm.Object) (freed clm.Path, c
 	return append(path[:len(path)-1:len(path)-1], app), true, tx.SaveObject(app)
 }
 
-// consumersOf lists the DNs of the applications that use the certificate, in the
-// order in which they came.
-func consumersOf(tx *store.Tx, certificate *clm.Object) (dns []clm.DN, err error) {
+// consumersOf lists the DNs of the applications that use the certificate and that
+// the actor may see, in the order in which they came.
+func consumersOf(tx *store.Tx, who clm.Actor, certificate *clm.Object) (dns []clm.DN, err error) {
 	for _, id := range certificate.Own[clm.Consumers] {
-		path, err := tx.PathByID(clm.ObjectID(id))
+		path, _, err := findByID(tx, who, clm.ObjectID(id))
 		if errors.Is(err, clm.NotFound) {
 			continue
 		}

@@ -278,3 +278,110 @@ func TestBind(t *testing.T) {
 		}
 	})
 }
+
+// Nothing is told of devices, applications and certificates that the actor may not
+// see, and none of them is used.
+func TestRequestTellsNothingOfWhatIsHidden(t *testing.T) {
+	t.Parallel()
+	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+		r := coretest.New(t, d, coretest.Options{Idle: true})
+		ctx := context.Background()
+		alice := user(t, r, "alice")
+		give(t, r, core.DefaultZone, "alice", clm.AllRights)
+		const notToBeSeen = clm.KeyRead
+		ask := func(who clm.Actor, cn, device, app string, class clm.Class) error {
+			want := onWeb(cn, app)
+			want.Devices[0].Name, want.Devices[0].Applications[0].Class = device, class
+			_, err := r.Request(ctx, who, want)
+			return err
+		}
+		check(t, ask(r.Admin, "first.example.com", "web", "shop", basic))
+		check(t, ask(r.Admin, "first.example.com", "hidden", "shop", basic))
+		check(t, ask(r.Admin, "first.example.com", "web", "hidden", basic))
+		check(t, ask(r.Admin, "second.example.com", "web", "unbound", basic))
+		first := core.DefaultZone + `\first.example.com`
+		give(t, r, first, "alice", notToBeSeen)
+		give(t, r, core.DefaultZone+`\hidden`, "alice", notToBeSeen)
+		give(t, r, core.DefaultZone+`\web\hidden`, "alice", notToBeSeen)
+		give(t, r, core.DefaultZone+`\web\unbound`, "alice", clm.View)
+		for _, c := range []struct {
+			name, device, app string
+			class             clm.Class
+			want              clm.Error
+		}{
+			{"a device", "hidden", "shop", basic, clm.Error{Kind: clm.NotFound, Subject: core.DefaultZone}},
+			{"something in a device's place", "first.example.com", "shop", basic, clm.Error{Kind: clm.NotFound, Subject: core.DefaultZone}},
+			{"an application", "web", "hidden", basic, clm.Error{Kind: clm.NotFound, Subject: core.DefaultZone + `\web`}},
+			{"an application of another class", "web", "hidden", clm.ApplicationClass("apache"), clm.Error{Kind: clm.NotFound, Subject: core.DefaultZone + `\web`}},
+			{"another certificate", "web", "shop", basic, clm.Error{Kind: clm.Exists, Subject: core.DefaultZone + `\web\shop`, Field: "bound"}},
+			{"another certificate of an application that is not hers", "web", "unbound", basic, clm.Error{Kind: clm.Denied, Subject: core.DefaultZone + `\web\unbound`, Field: "application"}},
+		} {
+			got := clm.AsError(ask(alice, "mine.example.com", c.device, c.app, c.class))
+			if got == nil || got.Kind != c.want.Kind || got.Subject != c.want.Subject || got.Field != c.want.Field || got.Value != "" {
+				t.Errorf("%s: got %v, want %v", c.name, got, &c.want)
+			}
+		}
+		give(t, r, first, "alice", clm.Read)
+		details, err := r.Details(ctx, alice, objectID(t, r, first))
+		if want := []clm.DN{core.DefaultZone + `\web\shop`}; err != nil || !slices.Equal(details.Consumers, want) {
+			t.Errorf("got consumers %v, %v; want those that are seen", details.Consumers, err)
+		}
+	})
+}
+
+// An application is taken from another certificate by those alone who may write
+// that one.
+func TestTakingAnApplicationAwayNeedsRights(t *testing.T) {
+	t.Parallel()
+	r := coretest.New(t, coretest.SQLite(t), coretest.Options{Idle: true})
+	ctx := context.Background()
+	if _, err := r.Request(ctx, r.Admin, onWeb("first.example.com", "shop")); err != nil {
+		t.Fatal(err)
+	}
+	first, mine, app := core.DefaultZone+`\first.example.com`, core.DefaultZone+`\mine`, core.DefaultZone+`\web\shop`
+	put(t, r, mine, clm.ServerCertificate, nil)
+	alice := user(t, r, "alice")
+	give(t, r, core.DefaultZone, "alice", clm.AllRights)
+	for _, c := range []struct {
+		rights clm.Rights // on the other certificate
+		value  string     // what is told of it
+	}{{clm.KeyRead, ""}, {clm.Read, first}} {
+		give(t, r, first, "alice", c.rights)
+		for _, wanted := range []string{mine, ""} {
+			changed, err := r.Bind(ctx, alice, app, wanted)
+			if e := clm.AsError(err); e == nil || e.Kind != clm.Denied || e.Field != "bound" || e.Value != c.value || changed {
+				t.Errorf("got %v, %v; want it denied about %q", changed, err, c.value)
+			}
+		}
+	}
+	give(t, r, first, "alice", clm.Write)
+	if changed, err := r.Bind(ctx, alice, app, mine); err != nil || !changed {
+		t.Errorf("got %v, %v from one who may write both", changed, err)
+	}
+}
+
+// The values of custom fields are for those who may read the object; others are told
+// of none.
+func TestFieldsAreForReaders(t *testing.T) {
+	t.Parallel()
+	r := coretest.New(t, coretest.SQLite(t), coretest.Options{Idle: true})
+	fields(t, r)
+	ctx := context.Background()
+	_, err := r.Request(ctx, r.Admin, core.Request{
+		Folder: core.DefaultZone, Names: clm.Names{CommonName: "www.example.com"}, Fields: []core.FieldValues{{Name: "Cost Centre", Values: []string{"4711"}}},
+	})
+	check(t, err)
+	viewer, reader, nobody := user(t, r, "viewer"), user(t, r, "reader"), user(t, r, "nobody")
+	give(t, r, core.DefaultZone, "viewer", clm.View)
+	give(t, r, core.DefaultZone, "reader", clm.Read)
+	for _, c := range []struct {
+		who  clm.Actor
+		want int
+		err  error
+	}{{viewer, 0, nil}, {reader, 1, nil}, {nobody, 0, clm.NotFound}} {
+		got, err := r.Fields(ctx, c.who, core.DefaultZone+`\www.example.com`, false)
+		if len(got) != c.want || !errors.Is(err, c.err) {
+			t.Errorf("%s: got %+v, %v; want %d", c.who.Name, got, err, c.want)
+		}
+	}
+}

@@ -49,3 +49,15 @@ func letIn() bool {
 	}
 	return true
 }
+
+// Occupy takes all turns of those who open files that are to be imported.
+func (c *Core) Occupy() (free func()) {
+	for range cap(c.opening) {
+		c.opening <- struct{}{}
+	}
+	return func() {
+		for range cap(c.opening) {
+			<-c.opening
+		}
+	}
+}

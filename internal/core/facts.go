@@ -3,8 +3,6 @@ package core
 import (
 	"bytes"
 	"crypto/x509"
-	"strconv"
-	"strings"
 
 	"github.com/certwright/certwright/internal/clm"
 	"github.com/certwright/certwright/internal/pki"
@@ -14,7 +12,7 @@ import (
 func factsOf(cert *x509.Certificate, id pki.Identity) clm.Facts {
 	key := pki.SpecOf(cert.PublicKey)
 	return clm.Facts{
-		Names: id.Names, Issuer: pki.FormatName(cert.RawIssuer), KeyAlgorithm: key.Algorithm, KeySize: bitsOf(key),
+		Names: id.Names, Issuer: pki.FormatName(cert.RawIssuer), KeyAlgorithm: key.Algorithm, KeySize: key.Size(),
 		SignatureAlgorithm: pki.SignatureName(cert), SelfSigned: bytes.Equal(cert.RawSubject, cert.RawIssuer),
 	}
 }
@@ -26,16 +24,4 @@ func readFacts(der []byte) (clm.Facts, error) {
 		return clm.Facts{}, err
 	}
 	return factsOf(cert, pki.Identify(cert)), nil
-}
-
-// bitsOf is the size of a key in bits; of one on a curve, that of the curve.
-func bitsOf(k pki.KeySpec) int {
-	if k.Bits != 0 {
-		return k.Bits
-	}
-	n, err := strconv.Atoi(strings.TrimPrefix(k.Curve, "P"))
-	if err != nil {
-		return 0
-	}
-	return n
 }

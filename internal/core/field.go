@@ -162,11 +162,12 @@ func fieldsOf(tx *store.Tx, path clm.Path, empty bool) (settings []FieldSetting,
 }
 
 // Fields lists the custom fields of an object that have a value or, with empty,
-// all that it may have. It fails with Invalid or NotFound.
+// all that it may have; none for who may only see it. It fails with Invalid or
+// NotFound.
 func (c *Core) Fields(ctx context.Context, who clm.Actor, dn string, empty bool) (settings []FieldSetting, err error) {
 	err = c.db.Read(ctx, func(tx *store.Tx) error {
-		path, _, err := find(tx, who, dn)
-		if err != nil {
+		path, rights, err := find(tx, who, dn)
+		if err != nil || !rights.Has(clm.Read) {
 			return err
 		}
 		settings, err = fieldsOf(tx, path, empty)

@@ -66,13 +66,13 @@ func (c *Core) Details(ctx context.Context, who clm.Actor, id clm.ObjectID) (d D
 		if d.Fields, err = fieldsOf(tx, path, false); err != nil {
 			return err
 		}
-		if d.Consumers, err = consumersOf(tx, path.Last()); err != nil {
+		if d.Consumers, err = consumersOf(tx, who, path.Last()); err != nil {
 			return err
 		}
 		if d.Issued, err = c.inUse(tx, path); err != nil || d.Open == nil || d.Place.Current == 0 {
 			return err
 		}
-		return c.version(tx, &d.Issued)
+		return d.read(tx, d.Place.Current)
 	})
 	return d, err
 }
@@ -337,11 +337,11 @@ func visible(tx *store.Tx, who clm.Actor, folders []store.FolderPath) (*store.Vi
 		return nil, err
 	}
 	for _, o := range granted {
-		path, err := tx.Path(o.DN)
+		above, err := tx.Path(o.DN.Parent())
 		if err != nil {
 			return nil, err
 		}
-		if path.Rights(who).Has(clm.View) {
+		if append(above[:len(above):len(above)], o).Rights(who).Has(clm.View) {
 			v.Shown[o.ID] = true
 		} else {
 			v.Hidden[o.ID] = true

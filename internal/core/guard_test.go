@@ -67,7 +67,7 @@ func guards(fresh, used string, reader clm.Actor) []guard {
 	return []guard{
 		{"no right", func(s *scene) { s.who = reader }, clm.NotFound, "", ""},
 		{"the edge objects", func(s *scene) {
-			s.renew.Check = func(clm.Path) error { return clm.Fail(clm.Unsupported, "format", "") }
+			s.renew.Check = func(clm.Path, bool) error { return clm.Fail(clm.Unsupported, "format", "") }
 		}, clm.Unsupported, "format", ""},
 		{"only monitored", func(s *scene) { s.own[clm.ManagementType] = []string{clm.Monitoring} }, clm.Unmanaged, "", ""},
 		{"busy", func(s *scene) { s.work = &clm.Work{Stage: clm.Submit, Begun: true, NotBefore: clm.Never} }, clm.Busy, "", "in error"},

@@ -14,7 +14,7 @@ var HistoryKinds = []clm.Kind{clm.Internal, clm.NotFound}
 
 // History lists the certificates that a place has held besides the one in use,
 // the newest first: by the day from which they are valid, not by that on which
-// they came here. With unexpired those are left out that are not valid any more.
+// they came here. One that a CA has sent and that was refused here is none. With unexpired those are left out that are not valid any more.
 func (c *Core) History(ctx context.Context, who clm.Actor, id clm.ObjectID, unexpired bool) (past []clm.Version, err error) {
 	err = c.db.Read(ctx, func(tx *store.Tx) error {
 		past = nil
@@ -28,7 +28,7 @@ func (c *Core) History(ctx context.Context, who clm.Actor, id clm.ObjectID, unex
 		}
 		all, err := tx.Versions(place.ID)
 		for _, v := range all {
-			if len(v.Cert) > 0 && v.ID != place.Current && !(unexpired && v.NotAfter.Before(tx.Now)) {
+			if v.Thumbprint != "" && v.ID != place.Current && !(unexpired && v.NotAfter.Before(tx.Now)) {
 				past = append(past, v)
 			}
 		}

@@ -1,13 +1,9 @@
 package core
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
 	"crypto/x509"
 	"errors"
-	"fmt"
-	"slices"
 
 	"github.com/certwright/certwright/internal/clm"
 	"github.com/certwright/certwright/internal/pki"
@@ -53,22 +49,18 @@ const (
 
 // Import writes the certificate down as a version of a place: of the one with the
 // name that is given, which is made if it is not there, or else of a new one. What
-// was in use there is kept as history. Policy has its say as for any other
-// certificate. To import the same certificate twice changes nothing, but that a
-// key is added that was missing.
+// was in use there is kept as history, and work that would replace what comes into
+// use is ended. Policy has its say as for any other certificate. To import the same
+// certificate twice changes nothing, but that a key is added that was missing.
 func (c *Core) Import(ctx context.Context, who clm.Actor, r Import) (done Imported, err error) {
-	got, gotErr := r.read()
+	got, gotErr := c.readImport(ctx, who, r)
 	err = c.db.Write(ctx, store.Entry{Actor: who, Action: "import", Subject: r.Folder, Detail: got.Thumbprint}, func(tx *store.Tx) error {
-		folder, rights, err := find(tx, who, r.Folder)
-		switch {
-		case err != nil:
+		folder, err := r.folder(tx, who)
+		if err == nil {
+			err = clm.About(r.Folder, gotErr)
+		}
+		if err != nil {
 			return err
-		case folder.Last().Class != clm.Folder:
-			return clm.About(r.Folder, clm.NotFound)
-		case !rights.Has(importRights):
-			return clm.About(r.Folder, clm.Denied)
-		case gotErr != nil:
-			return clm.About(r.Folder, gotErr)
 		}
 		holders, err := got.holders(tx)
 		if err != nil {
@@ -100,7 +92,41 @@ type incoming struct {
 	pki.Bundle
 	pki.Details
 	cert   *x509.Certificate
-	demand clm.Demand // what it demands of policy
+	demand clm.Demand            // what it demands of policy
+	own    map[clm.Attr][]string // the further values, as they are kept
+}
+
+// folder finds the folder and makes sure that the actor may import into it.
+func (r Import) folder(tx *store.Tx, who clm.Actor) (clm.Path, error) {
+	folder, rights, err := find(tx, who, r.Folder)
+	switch {
+	case err != nil:
+		return nil, err
+	case folder.Last().Class != clm.Folder:
+		return nil, clm.About(r.Folder, clm.NotFound)
+	case !rights.Has(importRights):
+		return nil, clm.About(r.Folder, clm.Denied)
+	}
+	return folder, nil
+}
+
+// readImport reads what comes in, for an actor who may import, when its turn comes:
+// to open a stranger's file takes time, as much as its password was to be safe.
+func (c *Core) readImport(ctx context.Context, who clm.Actor, r Import) (in incoming, err error) {
+	err = c.db.Read(ctx, func(tx *store.Tx) error {
+		_, err := r.folder(tx, who)
+		return err
+	})
+	if err != nil {
+		return in, err
+	}
+	select {
+	case c.opening <- struct{}{}:
+	case <-ctx.Done():
+		return in, ctx.Err()
+	}
+	defer func() { <-c.opening }()
+	return r.read()
 }
 
 func (r Import) read() (in incoming, err error) {
@@ -121,97 +147,15 @@ func (r Import) read() (in incoming, err error) {
 	if err := canBeSaid(in.Names); err != nil {
 		return in, invalid("certificate", err)
 	}
+	in.own = map[clm.Attr][]string{}
 	for _, a := range sorted(r.Own) {
-		if _, err := readValues(a, distinct(r.Own[a])); err != nil {
+		if in.own[a], err = readValues(a, distinct(r.Own[a])); err != nil {
 			return in, err
 		}
 	}
 	kind := in.Details.Key
 	in.demand = clm.Demand{Names: in.Names, KeyAlgorithm: kind.Algorithm, KeySize: kind.Bits, Curve: kind.Curve}
 	return in, nil
-}
-
-// holders are the versions that are this very certificate.
-func (in incoming) holders(tx *store.Tx) ([]clm.Version, error) {
-	alike, err := tx.Holders(in.Thumbprint)
-	return slices.DeleteFunc(alike, func(v clm.Version) bool { return !bytes.Equal(v.Cert, in.Cert) }), err
-}
-
-// versionAt is the version of the place among the holders, the one in use before
-// any other; the zero Version where there is none.
-func versionAt(place *clm.Object, holders []clm.Version) (found clm.Version) {
-	for _, v := range holders {
-		if v.Certificate == place.ID && (found.ID == 0 || v.ID == place.Current) {
-			found = v
-		}
-	}
-	return found
-}
-
-// elsewhere fails with Exists when another place that the actor may see holds the
-// certificate.
-func elsewhere(tx *store.Tx, who clm.Actor, place *clm.Object, holders []clm.Version) error {
-	for _, v := range holders {
-		if v.Certificate == place.ID {
-			continue
-		}
-		other, _, err := findByID(tx, who, v.Certificate)
-		if err == nil {
-			return clm.Fail(clm.Exists, "certificate", string(other.Last().DN))
-		}
-		if !errors.Is(err, clm.NotFound) {
-			return err
-		}
-	}
-	return nil
-}
-
-// place finds the place for the certificate in the folder, or makes up a new one.
-// A name that is given is that of the place. One that is made up and taken gets a
-// number, unless it is taken by this very certificate.
-func (r Import) place(tx *store.Tx, who clm.Actor, folder clm.Path, in incoming, holders []clm.Version) (place *clm.Object, fresh bool, err error) {
-	name := r.Name
-	if name == "" {
-		name = in.name()
-	}
-	for n := 0; ; n++ {
-		numbered := name
-		if n > 0 {
-			numbered = fmt.Sprintf("%s - %d", name, n)
-		}
-		dn, err := childDN(folder.Last(), numbered)
-		if err != nil {
-			return nil, false, err
-		}
-		path, err := tx.Path(dn)
-		switch {
-		case errors.Is(err, clm.NotFound):
-			return &clm.Object{ID: tx.NewObjectID(), DN: dn, Class: pki.ClassOf(in.cert), Own: map[clm.Attr][]string{}}, true, nil
-		case err != nil:
-			return nil, false, err
-		}
-		mayWrite := path.Rights(who).Has(placeRights)
-		switch {
-		case r.Name == "" && !(mayWrite && isCertificate(path) && versionAt(path.Last(), holders).ID != 0):
-			continue
-		case !mayWrite:
-			return nil, false, clm.About(string(dn), clm.Denied)
-		case !isCertificate(path):
-			return nil, false, clm.About(string(dn), clm.Fail(clm.Exists, "class", string(path.Last().Class)))
-		}
-		return cloned(path.Last()), false, nil
-	}
-}
-
-// name is what the place of the certificate is called: by its common name or else
-// its first DNS name or else its serial number.
-func (in incoming) name() string {
-	for _, name := range append([]string{in.Names.CommonName}, in.Names.DNS...) {
-		if clm.CheckName(name) == nil {
-			return name
-		}
-	}
-	return in.Serial
 }
 
 // keep writes the place at the end of the path and the version down. known is the
@@ -227,9 +171,10 @@ func (c *Core) keep(tx *store.Tx, r Import, in incoming, path clm.Path, fresh bo
 		stays = !used.NotBefore.Before(in.NotBefore)
 	}
 	if !stays {
-		in.write(place.Own, r.Own)
+		in.write(place.Own)
 	}
-	if fresh && in.NotAfter.Before(tx.Now) { // nobody has asked for another one
+	// Nobody has asked for another one where nobody says so.
+	if _, isSaid := in.own[clm.NoAutoRenewal]; fresh && !isSaid && in.NotAfter.Before(tx.Now) {
 		set(place.Own, clm.NoAutoRenewal, "1")
 	}
 	if fresh {
@@ -254,6 +199,7 @@ func (c *Core) keep(tx *store.Tx, r Import, in incoming, path clm.Path, fresh bo
 		}
 	}
 	if len(v.Sealed) == 0 && in.Bundle.Key != nil {
+		v.UserCSR = false
 		if v.Sealed, err = c.sealKey(in.Bundle.Key, versionBind(v.ID)); err != nil {
 			return done, err
 		}
@@ -265,18 +211,30 @@ func (c *Core) keep(tx *store.Tx, r Import, in incoming, path clm.Path, fresh bo
 	if stays {
 		return done, replan(tx, path)
 	}
+	if place.Current != v.ID {
+		open, err := tx.OpenWork(place.ID, clm.EnrollLane)
+		if err == nil && open != nil {
+			err = tx.EndWork(open.ID)
+		}
+		if err != nil {
+			return done, err
+		}
+	}
 	return done, tx.Activate(v, factsOf(in.cert, in.Identity), path.RenewalAt(v))
 }
 
 // write writes on a place what the certificate says, so that the next one says the
 // same, and further values. The usual size of a key is not worth saying.
-func (in incoming) write(own map[clm.Attr][]string, further map[clm.Attr][]string) {
-	for a, values := range further {
+func (in incoming) write(own map[clm.Attr][]string) {
+	for a, values := range in.own {
 		if a != clm.CreatedBy || len(own[a]) == 0 {
 			set(own, a, values...)
 		}
 	}
 	d := in.demand
+	if d.KeyAlgorithm == clm.RSA {
+		d.KeySize = pki.RSASizeFor(d.KeySize) // the next one is made here
+	}
 	if d.KeySize == clm.DefaultKeySize {
 		d.KeySize = 0
 	}
@@ -285,29 +243,4 @@ func (in incoming) write(own map[clm.Attr][]string, further map[clm.Attr][]strin
 	if in.Bundle.Key == nil { // then nothing has changed about where requests come from
 		set(own, clm.UserCSR, origin...)
 	}
-}
-
-// saveChain keeps the chain above the certificate, as far as each has really
-// signed the one before. What stands above a CA certificate is the same for all
-// below it, so nobody who imports can change it: from one that is known already
-// the chain goes on as it is known.
-func (in incoming) saveChain(tx *store.Tx) ([]byte, error) {
-	var chain [][]byte
-	for below, rest := in.cert, in.Chain; len(rest) > 0; rest = rest[1:] {
-		cert, err := x509.ParseCertificate(rest[0])
-		if err != nil || cert.CheckSignature(below.SignatureAlgorithm, below.RawTBSCertificate, below.Signature) != nil {
-			break
-		}
-		print := sha256.Sum256(cert.Raw)
-		known, err := tx.Chain(print[:])
-		if err == nil {
-			chain = append(chain, known...)
-			break
-		}
-		if !errors.Is(err, clm.NotFound) {
-			return nil, err
-		}
-		chain, below = append(chain, cert.Raw), cert
-	}
-	return tx.SaveChain(chain)
 }

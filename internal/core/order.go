@@ -60,11 +60,17 @@ func judge(tx *store.Tx, p clm.Policy, d clm.Demand, csr *pki.CSR, place clm.Obj
 	if broken := p.Judge(d); len(broken) > 0 {
 		return &clm.Error{Kind: clm.Violation, Breaches: broken}
 	}
-	if err := specOf(d).Check(); err != nil {
-		return &clm.Error{Kind: clm.Invalid, Field: "key", Value: specOf(d).String(), Err: err}
-	}
 	if p.UniqueSubjects {
 		return tx.TakeSubject(place, subjectOf(d.Names))
+	}
+	return tx.LeaveSubject(place) // it may come to have another, of which nobody would know
+}
+
+// canBeMade makes sure that keys of the kind are made here. Those that come from
+// outside may be others.
+func canBeMade(d clm.Demand) error {
+	if err := specOf(d).Check(); err != nil {
+		return &clm.Error{Kind: clm.Invalid, Field: "key", Value: specOf(d).String(), Err: err}
 	}
 	return nil
 }
@@ -74,18 +80,19 @@ const maxNamesakes = 1000
 
 // subjectTaken reports whether policy wants subjects to be there only once, and
 // another place than this one has the subject: its certificate does, or it was
-// judged for one that it is still to get.
+// judged for one that it is still to get. A certificate without a common name is
+// known by what it was judged for alone.
 func subjectTaken(tx *store.Tx, p clm.Policy, n clm.Names, place clm.ObjectID) (bool, error) {
 	subject := subjectOf(n)
 	if !p.UniqueSubjects || subject == "" {
 		return false, nil
 	}
-	if taken, err := tx.SubjectTaken(place, subject); err != nil || taken {
+	if taken, err := tx.SubjectTaken(place, subject); err != nil || taken || n.CommonName == "" {
 		return taken, err
 	}
-	namesakes, err := tx.VersionsNamed(n.CommonName, place, maxNamesakes)
-	return slices.ContainsFunc(namesakes, func(v clm.Version) bool {
-		return strings.EqualFold(pki.SubjectName(v.Cert), subject)
+	namesakes, err := tx.CertificatesNamed(n.CommonName, place, maxNamesakes)
+	return slices.ContainsFunc(namesakes, func(cert []byte) bool {
+		return strings.EqualFold(pki.SubjectName(cert), subject)
 	}), err
 }
 
@@ -140,6 +147,21 @@ func unwritten(what string, err error) error {
 		return clm.Busy
 	}
 	return &clm.Error{Kind: clm.Unwritten, Field: what, Err: err}
+}
+
+// dropHeld forgets the signing request that was kept for the place, if there was
+// one. The caller writes the place.
+func dropHeld(tx *store.Tx, place *clm.Object) error {
+	held := place.Own[clm.HeldCSR]
+	if len(held) == 0 {
+		return nil
+	}
+	delete(place.Own, clm.HeldCSR)
+	id, err := strconv.ParseInt(held[0], 10, 64)
+	if err != nil {
+		return err
+	}
+	return tx.DropVersion(clm.VersionID(id))
 }
 
 // heldCSR is the signing request that was handed in for the place at the end of

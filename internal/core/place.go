@@ -141,9 +141,8 @@ func specOf(d clm.Demand) pki.KeySpec {
 	return pki.KeySpec{Algorithm: clm.Algorithm(d.KeyAlgorithm), Curve: clm.CurveName(d.Curve)}
 }
 
-// endDateLayouts are the forms in which clients write an end date. Those without
-// an offset are in UTC.
-var endDateLayouts = []string{time.RFC3339, "2006-01-02 15:04:05", "2006-01-02T15:04:05", "2006-01-02"}
+// endDateLayouts are the forms in which clients write an end date.
+var endDateLayouts = clm.EndDateLayouts
 
 // endDate is the end that was asked for: for authorities of the kind, or for any.
 // It is zero where none was.
@@ -155,10 +154,8 @@ func endDate(path clm.Path, kind string) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
-	for _, layout := range endDateLayouts {
-		if t, err := time.Parse(layout, text); err == nil {
-			return t.UTC(), nil
-		}
+	if end, ok := clm.ParseEndDate(text); ok {
+		return end, nil
 	}
 	return time.Time{}, clm.Fail(clm.Invalid, string(clm.EndDate), text)
 }

@@ -17,8 +17,8 @@ type Renew struct {
 	Reenable bool   // a disabled place is enabled again
 
 	// Check is what the edge has to say once the place is found and the actor may
-	// renew it; nil has nothing to say.
-	Check func(clm.Path) error
+	// renew it; nil has nothing to say. keyless: the private key will not be held here.
+	Check func(path clm.Path, keyless bool) error
 }
 
 // RenewKinds are the ways in which Renew fails. Of Busy, Field is "queued" while
@@ -63,6 +63,9 @@ func (c *Core) Renew(ctx context.Context, who clm.Actor, r Renew) (done Accepted
 			return clm.About(string(place.DN), err)
 		}
 		r.write(place, csr, path.Value(clm.UserCSR))
+		if err := dropHeld(tx, place); err != nil {
+			return err
+		}
 		if changed := changedBy(path.Last().Own, place.Own); changed != "" {
 			if err := tx.SaveObject(place); err != nil {
 				if changed == clm.UserCSR && csr == nil {
@@ -71,11 +74,15 @@ func (c *Core) Renew(ctx context.Context, who clm.Actor, r Renew) (done Accepted
 				return clm.About(string(place.DN), unwritten(string(changed), err))
 			}
 		}
+		next := append(path[:len(path)-1:len(path)-1], place)
+		if err := replanFrom(tx, next, path.Last().Own); err != nil {
+			return err
+		}
 		var from *clm.Work
 		if open != nil {
 			from = &open.Work // it waits for the signing request that has come
 		}
-		t, err = begin(tx, who, append(path[:len(path)-1:len(path)-1], place), csr, from, "renew", claim)
+		t, err = begin(tx, who, next, csr, from, "renew", claim)
 		done = Accepted{DN: place.DN, ID: place.ID, Version: t.version.ID, Work: t.work.ID}
 		return clm.About(string(place.DN), err)
 	})
@@ -88,7 +95,7 @@ func (c *Core) Renew(ctx context.Context, who clm.Actor, r Renew) (done Accepted
 func (r Renew) may(tx *store.Tx, path clm.Path, open *Open, csr *pki.CSR, csrErr error) error {
 	place := path.Last()
 	if r.Check != nil {
-		if err := r.Check(path); err != nil {
+		if err := r.Check(path, csr != nil || r.CSR != ""); err != nil {
 			return err
 		}
 	}
@@ -117,6 +124,9 @@ func (r Renew) may(tx *store.Tx, path clm.Path, open *Open, csr *pki.CSR, csrErr
 		demand = demandOfCSR(csr)
 	} else {
 		policy.Fill(&demand)
+		if err := canBeMade(demand); err != nil {
+			return err
+		}
 	}
 	return judge(tx, policy, demand, csr, place.ID)
 }
@@ -132,7 +142,6 @@ var writesOfRenewal = []clm.Attr{clm.Off, clm.UserCSR, clm.KeySize, clm.Curve}
 // outside makes its own once policy is locked to that.
 func (r Renew) write(place *clm.Object, csr *pki.CSR, wanted clm.Setting) {
 	delete(place.Own, clm.Off)
-	delete(place.Own, clm.HeldCSR)
 	switch {
 	case csr != nil:
 		writeDemand(place.Own, demandOfCSR(csr), true)

@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -28,10 +29,12 @@ type Request struct {
 	Reenable     bool                  // a disabled place is enabled again
 	Hold         bool                  // write it all down, but begin nothing
 
+	WithKey bool // its private key will be asked for as soon as it is issued
+
 	// Check is what the edge has to say once the object's place is known and the
 	// actor may use it; nil has nothing to say. The path ends at the place, as it
-	// is before the request.
-	Check func(clm.Path) error
+	// is before the request. keyless: the private key will not be held here.
+	Check func(path clm.Path, keyless bool) error
 }
 
 // Accepted is what a request or a renewal led to. The work has begun or waits;
@@ -84,6 +87,7 @@ func (c *Core) Request(ctx context.Context, who clm.Actor, r Request) (done Acce
 			return err
 		}
 		tx.About(string(place.DN), "")
+		before := maps.Clone(place.Own)
 		if err := r.admit(tx, who, folder, place, csr, csrErr); err != nil {
 			return clm.About(string(place.DN), err)
 		}
@@ -98,8 +102,8 @@ func (c *Core) Request(ctx context.Context, who clm.Actor, r Request) (done Acce
 		}
 		if fresh {
 			err = tx.AddObject(place, folder.Last().ID)
-		} else {
-			err = tx.SaveObject(place)
+		} else if err = tx.SaveObject(place); err == nil {
+			err = replanFrom(tx, path, before)
 		}
 		if err != nil || rests {
 			return err
@@ -163,10 +167,14 @@ func (r Request) place(tx *store.Tx, who clm.Actor, folder clm.Path) (place *clm
 // admit applies the rules, in the order in which their failures are reported, and
 // writes the request's data on the place.
 func (r Request) admit(tx *store.Tx, who clm.Actor, folder clm.Path, place *clm.Object, csr *pki.CSR, csrErr error) error {
+	path := append(folder[:len(folder):len(folder)], place)
 	if r.Check != nil {
-		if err := r.Check(append(folder[:len(folder):len(folder)], place)); err != nil {
+		if err := r.Check(path, r.CSR != ""); err != nil {
 			return err
 		}
+	}
+	if r.WithKey && !path.Rights(who).Has(clm.KeyRead) {
+		return clm.Fail(clm.Denied, "key", "")
 	}
 	policy := folder.PolicyFor(place.Class)
 	if m := policy.Management; m.Locked && !clm.IsManaged(m.First()) {
@@ -186,13 +194,15 @@ func (r Request) admit(tx *store.Tx, who clm.Actor, folder clm.Path, place *clm.
 	if err := setFields(tx, folder, place, r.Fields); err != nil {
 		return err
 	}
-	path := append(folder[:len(folder):len(folder)], place)
 	demand := r.demand()
 	if csr != nil {
 		demand = demandOfCSR(csr)
 	} else {
 		policy.Fill(&demand)
 		if err := canBeSaid(demand.Names); err != nil {
+			return err
+		}
+		if err := canBeMade(demand); err != nil {
 			return err
 		}
 	}
@@ -205,9 +215,8 @@ func (r Request) admit(tx *store.Tx, who clm.Actor, folder clm.Path, place *clm.
 // hold keeps the signing request of a place that nothing is begun for, until
 // somebody asks for its renewal; of any other place it forgets what was kept.
 func hold(tx *store.Tx, place *clm.Object, csr *pki.CSR, rests bool) error {
-	delete(place.Own, clm.HeldCSR)
-	if !rests || csr == nil {
-		return nil
+	if err := dropHeld(tx, place); err != nil || !rests || csr == nil {
+		return err
 	}
 	v := clm.Version{Certificate: place.ID, UserCSR: true, CSR: csr.DER, KeyHash: csr.KeyHash}
 	err := tx.AddVersion(&v)

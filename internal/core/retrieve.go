@@ -15,7 +15,7 @@ type Retrieve struct {
 	DN       string
 	Version  clm.VersionID // rather than DN: this version, whatever its place does
 	WithKey  bool          // the private key too
-	KeyIfAny bool          // the private key if it is held and the actor may have it, without complaint
+	KeyIfAny bool          // the private key if it is held, and no complaint if not
 	InUse    bool          // the version in use, even while a new one is on its way
 
 	// Check is what the edge has to say once the place is found; nil has nothing to say.
@@ -101,11 +101,13 @@ func (r Retrieve) find(tx *store.Tx, who clm.Actor) (clm.Path, clm.Rights, error
 func (c *Core) asked(tx *store.Tx, path clm.Path, r Retrieve) (got Issued, err error) {
 	if r.Version != 0 {
 		got = Issued{Place: clm.Certificate{Object: *path.Last()}, Path: path}
-		err = got.read(tx, r.Version)
+		if err = got.read(tx, r.Version); got.Version.Thumbprint == "" {
+			got.Version.Cert = nil // it was never in use, and may be for another key
+		}
 		return got, err
 	}
 	if got, err = c.inUse(tx, path); err == nil && r.InUse && got.Open != nil && got.Place.Current != 0 {
-		err = c.version(tx, &got)
+		err = got.read(tx, got.Place.Current)
 	}
 	return got, err
 }
@@ -115,14 +117,14 @@ func (r Retrieve) key(v clm.Version, rights clm.Rights) ([]byte, error) {
 	switch {
 	case !r.WithKey && !r.KeyIfAny:
 		return nil, nil
-	case rights.Has(clm.KeyRead) && len(v.Sealed) > 0:
-		return v.Sealed, nil
-	case r.KeyIfAny:
+	case len(v.Sealed) == 0 && r.KeyIfAny:
 		return nil, nil
 	case len(v.Sealed) == 0:
 		return nil, clm.NoKey
+	case !rights.Has(clm.KeyRead):
+		return nil, clm.Fail(clm.Denied, "key", "")
 	}
-	return nil, clm.Fail(clm.Denied, "key", "")
+	return v.Sealed, nil
 }
 
 // inUse reads the place's open work or, where there is none, its version in use.
@@ -131,11 +133,8 @@ func (c *Core) inUse(tx *store.Tx, path clm.Path) (got Issued, err error) {
 	if got.Open, err = openWork(tx, got.Place.ID); err != nil || got.Open != nil || got.Place.Current == 0 {
 		return got, err
 	}
-	return got, c.version(tx, &got)
+	return got, got.read(tx, got.Place.Current)
 }
-
-// version reads the version in use with its chain.
-func (c *Core) version(tx *store.Tx, got *Issued) error { return got.read(tx, got.Place.Current) }
 
 // read reads the version with its chain.
 func (i *Issued) read(tx *store.Tx, id clm.VersionID) (err error) {

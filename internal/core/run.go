@@ -274,7 +274,7 @@ func (c *Core) save(t *task, rests bool) error {
 		if err != nil {
 			return err
 		}
-		return tx.Activate(v, t.issued, path.RenewalAt(v))
+		return tx.Activate(v, t.issued, path.PlanRenewal(v, tx.Now))
 	})
 }
 

@@ -121,6 +121,11 @@ func (c *Core) Put(ctx context.Context, who clm.Actor, p Put) (changes []Change,
 // check makes sure of what can only be seen when all that holds is known.
 func (p Put) check(tx *store.Tx, path clm.Path) error {
 	if isCertificate(path) {
+		if _, window := p.Own[clm.RenewalWindow]; !window {
+			if _, lifetime := p.Own[clm.ValidityDays]; !lifetime {
+				return nil // what the folder has come to say is no reason to refuse something else
+			}
+		}
 		return clm.About(p.DN, checkWindow(tx, path[:len(path)-1], p.Class, path.Last().Own))
 	}
 	for key := range p.Policy {

@@ -70,6 +70,7 @@ type applying struct {
 
 	accounts  *accounts
 	fields    []core.Field            // the custom fields that there are and will be
+	newFields map[string]bool         // those that are not there yet, by key of the DN
 	passwords map[string]secret.Plain // by the users' names
 	materials map[string]material     // what certificates bring along, by key of the DN
 	declared  map[string]*folder      // the folders of the file, by key of the DN

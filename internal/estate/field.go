@@ -89,7 +89,7 @@ func (a *applying) findFields(ctx context.Context) error {
 	if err != nil {
 		return refusal{"applying an estate file", err}
 	}
-	a.fields = known
+	a.fields, a.newFields = known, map[string]bool{}
 	for _, f := range a.file.fields {
 		node, err := a.core.Object(ctx, a.who, string(f.dn()))
 		isNew := errors.Is(err, clm.NotFound)
@@ -99,6 +99,7 @@ func (a *applying) findFields(ctx context.Context) error {
 		o := clm.Object{ID: node.ID, DN: node.DN, Own: map[clm.Attr][]string{}}
 		if isNew {
 			o.ID, o.DN = clm.ObjectID(f.name), f.dn()
+			a.newFields[o.DN.Key()] = true
 		}
 		maps.Copy(o.Own, node.Own)
 		maps.Copy(o.Own, f.put(isNew).Own)
@@ -191,14 +192,10 @@ func (s fieldValues) fits(f core.Field) error {
 	return nil
 }
 
-// customFields makes the custom fields.
+// customFields makes the custom fields, and looks at what they are then.
 func (a *applying) customFields(ctx context.Context) error {
 	for _, f := range a.file.fields {
-		_, err := a.core.Object(ctx, a.who, string(f.dn()))
-		if err != nil && !errors.Is(err, clm.NotFound) {
-			return f.refused(f.name, err)
-		}
-		if err := a.put(ctx, f.place, f.put(err != nil)); err != nil {
+		if err := a.put(ctx, f.place, f.put(a.newFields[f.dn().Key()])); err != nil {
 			return err
 		}
 	}

@@ -128,21 +128,23 @@ func TestUnreasonableDerivationsAreRefused(t *testing.T) {
 	null := asn1.NullRawValue
 	iv := algorithm(cbcs[AES256].oid, make([]byte, 16))
 	for name, a := range map[string]any{
-		"PBKDF2 rounds":  pbes2Params{algorithm(oidPBKDF2, pbkdf2Params{Salt: []byte{1}, Rounds: 1 << 40, PRF: algorithm(oidHMACWithSHA256, null)}), iv},
-		"scrypt N":       pbes2Params{algorithm(oidScrypt, scryptParams{Salt: []byte{1}, N: 1 << 40, R: 1, P: 1}), iv},
-		"scrypt memory":  pbes2Params{algorithm(oidScrypt, scryptParams{Salt: []byte{1}, N: 1 << 17, R: 8, P: 1}), iv},
-		"scrypt zero":    pbes2Params{algorithm(oidScrypt, scryptParams{Salt: []byte{1}, N: 16384, R: 8, P: 0}), iv},
-		"unknown KDF":    pbes2Params{algorithm(oidData, null), iv},
-		"unknown PRF":    pbes2Params{algorithm(oidPBKDF2, pbkdf2Params{Salt: []byte{1}, Rounds: 1, PRF: algorithm(oidData, null)}), iv},
-		"short IV":       pbes2Params{algorithm(oidPBKDF2, pbkdf2Params{Salt: []byte{1}, Rounds: 1}), algorithm(cbcs[AES256].oid, []byte{1})},
-		"unknown cipher": pbes2Params{algorithm(oidPBKDF2, pbkdf2Params{Salt: []byte{1}, Rounds: 1}), algorithm(oidData, make([]byte, 16))},
+		"PBKDF2 rounds":   pbes2Params{algorithm(oidPBKDF2, pbkdf2Params{Salt: []byte{1}, Rounds: 1 << 40, PRF: algorithm(oidHMACWithSHA256, null)}), iv},
+		"scrypt N":        pbes2Params{algorithm(oidScrypt, scryptParams{Salt: []byte{1}, N: 1 << 40, R: 1, P: 1}), iv},
+		"scrypt memory":   pbes2Params{algorithm(oidScrypt, scryptParams{Salt: []byte{1}, N: 1 << 17, R: 8, P: 1}), iv},
+		"scrypt zero":     pbes2Params{algorithm(oidScrypt, scryptParams{Salt: []byte{1}, N: 16384, R: 8, P: 0}), iv},
+		"unknown KDF":     pbes2Params{algorithm(oidData, null), iv},
+		"scrypt negative": pbes2Params{algorithm(oidScrypt, scryptParams{Salt: []byte{1}, N: 16384, R: -1 << 32, P: -1 << 32}), iv},
+		"PBKDF2 negative": pbes2Params{algorithm(oidPBKDF2, pbkdf2Params{Salt: []byte{1}, Rounds: -1, PRF: algorithm(oidHMACWithSHA256, null)}), iv},
+		"unknown PRF":     pbes2Params{algorithm(oidPBKDF2, pbkdf2Params{Salt: []byte{1}, Rounds: 1, PRF: algorithm(oidData, null)}), iv},
+		"short IV":        pbes2Params{algorithm(oidPBKDF2, pbkdf2Params{Salt: []byte{1}, Rounds: 1}), algorithm(cbcs[AES256].oid, []byte{1})},
+		"unknown cipher":  pbes2Params{algorithm(oidPBKDF2, pbkdf2Params{Salt: []byte{1}, Rounds: 1}), algorithm(oidData, make([]byte, 16))},
 	} {
-		if _, ok := unlock(algorithm(oidPBES2, a), nil, make([]byte, 32)); ok {
+		if _, ok := newOpener(nil).unlock(algorithm(oidPBES2, a), make([]byte, 32)); ok {
 			t.Errorf("%s: accepted", name)
 		}
 	}
 	for _, oid := range []asn1.ObjectIdentifier{oidOldTripleDES, {1, 2, 840, 113549, 1, 12, 1, 6}, {1, 2, 840, 113549, 1, 5, 3}} {
-		if _, ok := unlock(algorithm(oid, pbeParams{[]byte{1}, 1 << 40}), nil, make([]byte, 32)); ok {
+		if _, ok := newOpener(nil).unlock(algorithm(oid, pbeParams{[]byte{1}, 1 << 40}), make([]byte, 32)); ok {
 			t.Errorf("%s: accepted", oid)
 		}
 	}

@@ -6,8 +6,6 @@ import (
 	"crypto/x509"
 	"fmt"
 	"slices"
-
-	"github.com/smallstep/pkcs7"
 )
 
 // What may be taken in: the length of the text with the certificates, which may be
@@ -83,18 +81,21 @@ func readFile(text string, password []byte) (certs []*x509.Certificate, key cryp
 	return certs, nil, nil
 }
 
-// readCertificates reads a certificate or PKCS #7, DER; the latter may be BER.
+// readCertificates reads a certificate or PKCS #7, DER.
 func readCertificates(der []byte) ([]*x509.Certificate, error) {
 	cert, err := x509.ParseCertificate(der)
 	if err == nil {
 		return []*x509.Certificate{cert}, nil
 	}
-	p, bad := pkcs7.Parse(der)
-	if bad != nil || len(p.Certificates) == 0 {
+	certs := parsePKCS7(der)
+	switch {
+	case len(certs) == 0:
 		return nil, fmt.Errorf("%w: %w", ErrNotCertificate, err)
+	case len(certs) > MaxImportCerts:
+		return nil, fmt.Errorf("%w: %d certificates", ErrTooLarge, len(certs))
 	}
-	return leafFirst(p.Certificates, func(c *x509.Certificate) bool {
-		return !slices.ContainsFunc(p.Certificates, func(other *x509.Certificate) bool { return issued(c, other) })
+	return leafFirst(certs, func(c *x509.Certificate) bool {
+		return !slices.ContainsFunc(certs, func(other *x509.Certificate) bool { return issued(c, other) })
 	}), nil
 }
 

@@ -44,7 +44,7 @@ func readKey(text, password []byte) (crypto.Signer, error) {
 		if !ok {
 			return nil, fmt.Errorf("%w: not readable with this password", ErrBadKey)
 		}
-		return parseAnyKey(der, password)
+		return parseAnyKey(der, newOpener(password))
 	}
 	return nil, fmt.Errorf("%w: there is none", ErrBadKey)
 }
@@ -72,13 +72,12 @@ func (a armor) openKey(password []byte) (der []byte, ok bool) {
 	return der, err == nil
 }
 
-// parseAnyKey reads a key, DER, whatever its form. The password opens an
-// EncryptedPrivateKeyInfo (RFC 5958, section 3) and is otherwise ignored. It fails
-// with ErrBadKey.
-func parseAnyKey(der, password []byte) (crypto.Signer, error) {
+// parseAnyKey reads a key, DER, whatever its form. An EncryptedPrivateKeyInfo (RFC
+// 5958, section 3) is opened. It fails with ErrBadKey.
+func parseAnyKey(der []byte, o *opener) (crypto.Signer, error) {
 	var e encryptedKey
 	if parse(der, &e) {
-		plain, ok := unlock(e.Algorithm, password, e.Data)
+		plain, ok := o.unlock(e.Algorithm, e.Data)
 		if !ok {
 			return nil, fmt.Errorf("%w: not readable with this password", ErrBadKey)
 		}

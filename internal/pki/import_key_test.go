@@ -156,7 +156,7 @@ func FuzzUnlock(f *testing.F) {
 		f.Add(marshal(encryptedKey{a, data}))
 	}
 	f.Fuzz(func(t *testing.T, der []byte) {
-		if _, err := parseAnyKey(der, []byte(password)); err != nil {
+		if _, err := parseAnyKey(der, newOpener([]byte(password))); err != nil {
 			oneOf(t, err, ErrBadKey)
 		}
 	})

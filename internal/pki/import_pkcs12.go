@@ -37,53 +37,66 @@ func isPKCS12(der []byte) bool {
 // hours.
 func readPKCS12(der, password []byte) (certs []*x509.Certificate, key crypto.Signer, err error) {
 	closed := fmt.Errorf("%w: the PKCS #12 file does not open with this password", ErrBadKey)
+	o := newOpener(password)
 	var file pfx
 	var safe []byte
 	var parts []contentInfo
-	if !parse(der, &file) || !parse(file.AuthSafe.Content.Bytes, &safe) || !file.MACData.isOf(safe, password) ||
+	if !parse(der, &file) || !parse(file.AuthSafe.Content.Bytes, &safe) || !o.fits(file.MACData, safe) ||
 		!parse(safe, &parts) || len(parts) > maxSafes {
 		return nil, nil, closed
 	}
 	var bags []safeBag
 	for _, part := range parts {
-		more, ok := part.open(password)
+		more, ok := part.open(o)
 		if !ok {
 			return nil, nil, closed
 		}
 		bags = append(bags, more...)
 	}
-	if certs, key, err = readBags(bags, password); err != nil {
+	if certs, key, err = readBags(bags, o); err != nil {
 		return nil, nil, err
 	}
 	return leafFirst(certs, func(c *x509.Certificate) bool { return Matches(c, key) }), key, nil
 }
 
-// isOf reports whether it is the MAC of the safe under the password (RFC 7292,
-// section 5.2). A file may do without.
-func (m macData) isOf(safe, password []byte) bool {
+// fits reports whether m is the MAC of the safe under the password (RFC 7292,
+// section 5.2). A file may do without. A password that is empty is a zero character
+// for some who write such files and nothing at all for others; what it was for the
+// MAC it is for the rest.
+func (o *opener) fits(m macData, safe []byte) bool {
 	if len(m.MAC.Digest) == 0 {
 		return true
 	}
 	h, known := macHashes[m.MAC.Algorithm.Algorithm.String()]
-	return known && m.Rounds <= maxRounds && hmac.Equal(m.MAC.Digest, mac(h, safe, password, pbeParams{m.Salt, m.Rounds}))
+	fits := func() bool {
+		return known && o.mayDo(m.Rounds) && hmac.Equal(m.MAC.Digest, mac(h, safe, o.bmp, pbeParams{m.Salt, m.Rounds}))
+	}
+	if fits() {
+		return true
+	}
+	if len(o.password) > 0 {
+		return false
+	}
+	o.bmp = nil
+	return fits()
 }
 
-// open finds the bags in a part, which is plain or encrypted under the password.
-func (part contentInfo) open(password []byte) (bags []safeBag, ok bool) {
+// open finds the bags in a part, which is plain or encrypted.
+func (part contentInfo) open(o *opener) (bags []safeBag, ok bool) {
 	var content []byte
 	var locked encryptedData
 	switch {
 	case part.Type.Equal(oidData):
 		ok = parse(part.Content.Bytes, &content)
 	case part.Type.Equal(oidEncryptedData) && parse(part.Content.Bytes, &locked):
-		content, ok = unlock(locked.Content.Algorithm, password, locked.Content.Data)
+		content, ok = o.unlock(locked.Content.Algorithm, locked.Content.Data)
 	}
 	return bags, ok && parse(content, &bags)
 }
 
 // readBags reads the certificates and the key, of which there must be one; bags of
 // other kinds are passed over.
-func readBags(bags []safeBag, password []byte) (certs []*x509.Certificate, key crypto.Signer, err error) {
+func readBags(bags []safeBag, o *opener) (certs []*x509.Certificate, key crypto.Signer, err error) {
 	for _, bag := range bags {
 		switch {
 		case bag.Type.Equal(oidCertBag):
@@ -100,7 +113,7 @@ func readBags(bags []safeBag, password []byte) (certs []*x509.Certificate, key c
 			if key != nil {
 				return nil, nil, fmt.Errorf("%w: there are several", ErrBadKey)
 			}
-			if key, err = parseAnyKey(bag.Value.Bytes, password); err != nil {
+			if key, err = parseAnyKey(bag.Value.Bytes, o); err != nil {
 				return nil, nil, err
 			}
 		}

@@ -2,7 +2,10 @@ package pki
 
 import (
 	"bytes"
+	"crypto/sha1"
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -11,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/crypto/pbkdf2"
 	"software.sslmate.com/src/go-pkcs12"
 )
 
@@ -132,11 +136,7 @@ func TestWeOpenOpensslsPKCS12(t *testing.T) {
 	t.Parallel()
 	for spec, key := range testKeys() {
 		b := threeCerts(t, key)
-		plain, err := EncodePEM(b, PEMOptions{PlainKey: true, PKCS8: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		plain = []byte(openssl(t, plain, "pkcs8", "-passin", "pass:"+password))
+		plain := []byte(asPEM("PRIVATE KEY", mustKey(t, b)))
 		for name, args := range map[string][]string{
 			"of today":            {},
 			"RC2 and 3DES":        {"-legacy", "-descert"},
@@ -257,6 +257,57 @@ func TestRoundsOfAMAC(t *testing.T) {
 	}
 	file.MACData = macData{}
 	sameBundle(t, "without MAC", mustImport(t, "without MAC", marshal(file), password), b)
+}
+
+// Parts that each ask for as much as one may have cannot ask for it together.
+func TestRoundsOfAWholeFile(t *testing.T) {
+	b := threeCerts(t, eccKey())
+	salt := []byte{1}
+	dear := algorithm(oidPBES2, pbes2Params{
+		KDF:    algorithm(oidPBKDF2, pbkdf2Params{Salt: salt, Rounds: maxRounds, PRF: algorithm(oidHMACWithSHA256, asn1.NullRawValue)}),
+		Cipher: algorithm(cbcs[AES256].oid, make([]byte, 16)),
+	})
+	key := pbkdf2.Key(b.Password, salt, maxRounds, 32, sha256.New)
+	part := func(bags ...safeBag) contentInfo {
+		data := cbcs[AES256].encrypt(key, make([]byte, 16), marshal(bags))
+		return contentInfo{oidEncryptedData, explicit(marshal(encryptedData{Content: encryptedContent{oidData, dear, data}}))}
+	}
+	file := func(parts ...contentInfo) string {
+		return b64(marshal(pfx{Version: 3, AuthSafe: dataOf(marshal(parts))}))
+	}
+	cert, plain := certBags(b, nil)[0], safeBag{Type: oidKeyBag, Value: explicit(mustKey(t, b))}
+	if _, err := ParseImport(file(part(cert), part(plain), part()), nil, b.Password); err != nil {
+		t.Errorf("as much as may be: %v", err)
+	}
+	if _, err := ParseImport(file(part(cert), part(plain), part(), part()), nil, b.Password); !errors.Is(err, ErrBadKey) {
+		t.Errorf("more than may be: got %v, want %v", err, ErrBadKey)
+	}
+}
+
+// An empty password is a zero character for some, and nothing at all for others.
+func TestBothEmptyPasswords(t *testing.T) {
+	b := threeCerts(t, eccKey())
+	for name, empty := range map[string][]byte{"a zero character": bmp(nil), "nothing": nil} {
+		o := opener{bmp: empty}
+		params := pbeParams{Salt: []byte("saltsalt"), Rounds: 2}
+		key, iv := derivePKCS12(cbcs[TripleDES], params, &o)
+		locked := encryptedContent{oidData, algorithm(oidOldTripleDES, params), cbcs[TripleDES].encrypt(key, iv, marshal(certBags(b, nil)))}
+		safe := marshal([]contentInfo{
+			{oidEncryptedData, explicit(marshal(encryptedData{Content: locked}))},
+			plainSafe([]safeBag{{Type: oidKeyBag, Value: explicit(mustKey(t, b))}}),
+		})
+		digest := digestInfo{algorithm(oidSHA1, asn1.NullRawValue), mac(sha1.New, safe, empty, params)}
+		file := b64(marshal(pfx{Version: 3, AuthSafe: dataOf(safe), MACData: macData{digest, params.Salt, params.Rounds}}))
+		got, err := ParseImport(file, nil, nil)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		sameBundle(t, name, got, b)
+		if _, err := ParseImport(file, nil, []byte("x")); !errors.Is(err, ErrBadKey) {
+			t.Errorf("%s, with a password: got %v, want %v", name, err, ErrBadKey)
+		}
+	}
 }
 
 // A PKCS #12 file whose certificates were exchanged is not opened.

@@ -11,6 +11,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/certwright/certwright/internal/clm"
@@ -46,6 +47,29 @@ func (s KeySpec) String() string {
 		return fmt.Sprintf("%s %d", s.Algorithm, s.Bits)
 	}
 	return strings.TrimSpace(s.Algorithm + " " + s.Curve)
+}
+
+// RSASizeFor is the least size of an RSA key made here that is not below bits, or
+// the largest there is.
+func RSASizeFor(bits int) int {
+	for _, size := range rsaSizes {
+		if size >= bits {
+			return size
+		}
+	}
+	return rsaSizes[len(rsaSizes)-1]
+}
+
+// Size is the size of the key in bits; of one on a curve, that of the curve.
+func (s KeySpec) Size() int {
+	if s.Bits != 0 {
+		return s.Bits
+	}
+	n, err := strconv.Atoi(strings.TrimPrefix(s.Curve, "P"))
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 // Check fails with ErrUnsupportedKey when GenerateKey could not make such a key.

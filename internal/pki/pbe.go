@@ -19,10 +19,12 @@ import (
 )
 
 // kdfRounds make guessing a password dear and cost about 30 ms for each key that
-// is derived from one. maxRounds is how many we do for a stranger's file.
+// is derived from one. maxRounds is how many we do for one key in a stranger's
+// file, maxAllRounds for all that is in it: its MAC, its certificates, its key.
 const (
-	kdfRounds = 100_000
-	maxRounds = 2_000_000
+	kdfRounds    = 100_000
+	maxRounds    = 1_000_000
+	maxAllRounds = 3 * maxRounds
 )
 
 // maxScrypt bounds the product of the parameters of scrypt, and so its memory to
@@ -43,7 +45,7 @@ var (
 // They derive the initialization vector too.
 var oldSchemes = map[string]struct {
 	cbc
-	derive func(c cbc, p pbeParams, password []byte) (key, iv []byte)
+	derive func(c cbc, p pbeParams, o *opener) (key, iv []byte)
 }{
 	"1.2.840.113549.1.12.1.3": {cbcs[TripleDES], derivePKCS12},
 	"1.2.840.113549.1.12.1.5": {cbc{keySize: 16, ivSize: 8, block: newRC2}, derivePKCS12},
@@ -84,6 +86,25 @@ type (
 	}
 )
 
+// An opener is a password that opens a file, and how many rounds of key derivation
+// may still be done for that.
+type opener struct {
+	password []byte
+	bmp      []byte // the password as PKCS #12 has it
+	rounds   int
+}
+
+func newOpener(password []byte) *opener { return &opener{password, bmp(password), maxAllRounds} }
+
+// mayDo reports whether a key may be derived in so many rounds, and counts them.
+func (o *opener) mayDo(rounds int) bool {
+	if rounds < 1 || rounds > min(maxRounds, o.rounds) {
+		return false
+	}
+	o.rounds -= rounds
+	return true
+}
+
 // A lock encrypts under a password and says how it did.
 type lock func(plain []byte) (pkix.AlgorithmIdentifier, []byte)
 
@@ -106,26 +127,26 @@ func newLock(password []byte, c Cipher) lock {
 // lockOld derives key and vector from the salt, which therefore is new each time.
 func lockOld(password, plain []byte) (pkix.AlgorithmIdentifier, []byte) {
 	is, params := cbcs[TripleDES], pbeParams{Salt: random(20), Rounds: kdfRounds}
-	key, iv := derivePKCS12(is, params, password)
+	key, iv := derivePKCS12(is, params, newOpener(password))
 	return algorithm(oidOldTripleDES, params), is.encrypt(key, iv, plain)
 }
 
 // unlock decrypts what a lock encrypted, ours or another's, old or new. It is not
 // ok if the password is wrong, the scheme unknown or its parameters unreasonable.
-func unlock(a pkix.AlgorithmIdentifier, password, data []byte) (plain []byte, ok bool) {
+func (o *opener) unlock(a pkix.AlgorithmIdentifier, data []byte) (plain []byte, ok bool) {
 	if a.Algorithm.Equal(oidPBES2) {
-		return unlockPBES2(a.Parameters.FullBytes, password, data)
+		return o.unlockPBES2(a.Parameters.FullBytes, data)
 	}
 	var p pbeParams
 	is, known := oldSchemes[a.Algorithm.String()]
-	if !known || !parse(a.Parameters.FullBytes, &p) || p.Rounds > maxRounds {
+	if !known || !parse(a.Parameters.FullBytes, &p) || !o.mayDo(p.Rounds) {
 		return nil, false
 	}
-	key, iv := is.derive(is.cbc, p, password)
+	key, iv := is.derive(is.cbc, p, o)
 	return is.decrypt(key, iv, data)
 }
 
-func unlockPBES2(params, password, data []byte) (plain []byte, ok bool) {
+func (o *opener) unlockPBES2(params, data []byte) (plain []byte, ok bool) {
 	var p pbes2Params
 	if !parse(params, &p) {
 		return nil, false
@@ -135,7 +156,7 @@ func unlockPBES2(params, password, data []byte) (plain []byte, ok bool) {
 		if !is.oid.Equal(p.Cipher.Algorithm) || !parse(p.Cipher.Parameters.FullBytes, &iv) {
 			continue
 		}
-		key, ok := deriveKey(p.KDF, password, is.keySize)
+		key, ok := o.deriveKey(p.KDF, is.keySize)
 		if !ok {
 			return nil, false
 		}
@@ -145,40 +166,40 @@ func unlockPBES2(params, password, data []byte) (plain []byte, ok bool) {
 }
 
 // deriveKey is the key for PBES2, if the function is known and not too costly.
-func deriveKey(kdf pkix.AlgorithmIdentifier, password []byte, size int) (key []byte, ok bool) {
+func (o *opener) deriveKey(kdf pkix.AlgorithmIdentifier, size int) (key []byte, ok bool) {
 	params := kdf.Parameters.FullBytes
 	var p pbkdf2Params
 	if kdf.Algorithm.Equal(oidPBKDF2) && parse(params, &p) {
 		h, known := pseudorandom[p.PRF.Algorithm.String()]
-		if !known || p.Rounds > maxRounds {
+		if !known || !o.mayDo(p.Rounds) {
 			return nil, false
 		}
-		return pbkdf2.Key(password, p.Salt, p.Rounds, size, h), true
+		return pbkdf2.Key(o.password, p.Salt, p.Rounds, size, h), true
 	}
 	var s scryptParams
-	if !kdf.Algorithm.Equal(oidScrypt) || !parse(params, &s) || !s.isReasonable() {
+	if !kdf.Algorithm.Equal(oidScrypt) || !parse(params, &s) || !s.isReasonable() || !o.mayDo(s.N*s.R*s.P) {
 		return nil, false
 	}
-	key, err := scrypt.Key(password, s.Salt, s.N, s.R, s.P, size)
+	key, err := scrypt.Key(o.password, s.Salt, s.N, s.R, s.P, size)
 	return key, err == nil
 }
 
 func (s scryptParams) isReasonable() bool {
-	return max(s.N, s.R, s.P) <= maxScrypt && s.N*s.R*s.P <= maxScrypt // the first, lest the product overflow
+	return min(s.N, s.R, s.P) > 0 && max(s.N, s.R, s.P) <= maxScrypt && s.N*s.R*s.P <= maxScrypt // the first two, lest the product overflow
 }
 
 // derivePKCS12 is for the schemes of PKCS #12 (RFC 7292, appendix C).
-func derivePKCS12(c cbc, p pbeParams, password []byte) (key, iv []byte) {
+func derivePKCS12(c cbc, p pbeParams, o *opener) (key, iv []byte) {
 	derive := func(purpose byte, size int) []byte {
-		return pkcs12KDF(sha1.New, purpose, bmp(password), p, size)
+		return pkcs12KDF(sha1.New, purpose, o.bmp, p, size)
 	}
 	return derive(kdfForKey, c.keySize), derive(kdfForIV, c.ivSize)
 }
 
 // derivePBES1 is for PBES1 (RFC 8018, sections 5.1 and 6.1).
-func derivePBES1(h func() hash.Hash) func(c cbc, p pbeParams, password []byte) (key, iv []byte) {
-	return func(c cbc, p pbeParams, password []byte) (key, iv []byte) {
-		t := repeatHash(h, p.Rounds, password, p.Salt)
+func derivePBES1(h func() hash.Hash) func(c cbc, p pbeParams, o *opener) (key, iv []byte) {
+	return func(c cbc, p pbeParams, o *opener) (key, iv []byte) {
+		t := repeatHash(h, p.Rounds, o.password, p.Salt)
 		return t[:c.keySize], t[c.keySize : c.keySize+c.ivSize]
 	}
 }

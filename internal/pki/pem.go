@@ -23,7 +23,6 @@ type PEMOptions struct {
 	PKCS8     bool   // the key as PKCS #8 rather than in the traditional form of its algorithm
 	Cipher    Cipher // what encrypts a PKCS #8 key; the traditional form is always AES-256-CBC
 	RootFirst bool   // the certificates in reverse, the key after the leaf still
-	PlainKey  bool   // a key without a password is given out as it is; otherwise that is ErrNoPassword
 }
 
 // EncodePEM writes a bundle as PEM (RFC 7468), every line ended by CRLF: the
@@ -133,15 +132,15 @@ func headerLine(line string) string {
 }
 
 func keyBlock(b Bundle, o PEMOptions) (*pem.Block, error) {
-	if len(b.Password) == 0 && !o.PlainKey {
+	if len(b.Password) == 0 {
 		return nil, ErrNoPassword
 	}
 	if o.PKCS8 {
 		return pkcs8Block(b, o.Cipher)
 	}
 	block, err := traditionalBlock(b.Key)
-	if err != nil || len(b.Password) == 0 {
-		return block, err
+	if err != nil {
+		return nil, err
 	}
 	//lint:ignore SA1019 clients of this format read no other encryption; the doc comment of EncodePEM warns
 	return x509.EncryptPEMBlock(rand.Reader, block.Type, block.Bytes, b.Password, x509.PEMCipherAES256)
@@ -151,9 +150,6 @@ func pkcs8Block(b Bundle, c Cipher) (*pem.Block, error) {
 	der, err := MarshalKey(b.Key)
 	if err != nil {
 		return nil, err
-	}
-	if len(b.Password) == 0 {
-		return &pem.Block{Type: "PRIVATE KEY", Bytes: der}, nil
 	}
 	return &pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: newLock(b.Password, c).shroud(der)}, nil
 }

@@ -175,26 +175,13 @@ func TestChainMustBeCertificates(t *testing.T) {
 	}
 }
 
-// No key leaves in the clear unless the caller says so.
+// No key leaves in the clear.
 func TestKeyNeedsAPassword(t *testing.T) {
 	b := threeCerts(t, eccKey())
 	b.Password = nil
 	for _, o := range []PEMOptions{{}, {PKCS8: true}} {
 		if text, err := EncodePEM(b, o); !errors.Is(err, ErrNoPassword) || text != nil {
 			t.Errorf("%+v: got %q, %v, want %v", o, text, err, ErrNoPassword)
-		}
-	}
-	b.Chain = nil
-	for o, want := range map[PEMOptions]string{
-		{PlainKey: true}:              "EC PRIVATE KEY",
-		{PlainKey: true, PKCS8: true}: "PRIVATE KEY",
-	} {
-		text, err := EncodePEM(b, o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := outline(t, text); !slices.Equal(got, []string{"www.example.com", want}) {
-			t.Errorf("%+v: got %q, want the leaf and %q", o, got, want)
 		}
 	}
 }

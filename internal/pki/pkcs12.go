@@ -147,12 +147,13 @@ func newMAC(safe, password []byte, c Cipher) macData {
 		oid, h = oidSHA1, sha1.New
 	}
 	params := pbeParams{Salt: random(16), Rounds: kdfRounds}
-	digest := mac(h, safe, password, params)
+	digest := mac(h, safe, bmp(password), params)
 	return macData{digestInfo{algorithm(oid, asn1.NullRawValue), digest}, params.Salt, params.Rounds}
 }
 
+// mac is the MAC of the safe under the password, as bmp encodes it.
 func mac(h func() hash.Hash, safe, password []byte, p pbeParams) []byte {
-	m := hmac.New(h, pkcs12KDF(h, kdfForMAC, bmp(password), p, h().Size()))
+	m := hmac.New(h, pkcs12KDF(h, kdfForMAC, password, p, h().Size()))
 	m.Write(safe)
 	return m.Sum(nil)
 }

@@ -1,11 +1,15 @@
 package pki
 
 import (
+	"bytes"
 	"crypto/x509"
+	"encoding/asn1"
+	"errors"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/smallstep/pkcs7"
 )
@@ -69,5 +73,66 @@ func TestRootFirstLeavesTheBundleAlone(t *testing.T) {
 	}
 	if cert, err := x509.ParseCertificate(b.Chain[1]); err != nil || cert.Subject.CommonName != "Root" {
 		t.Errorf("got %v, %v", cert, err)
+	}
+}
+
+// A file that is nothing but nested indefinite lengths, which some decoders copy
+// once for each, is refused at once.
+func TestNestedLengthsCostNothing(t *testing.T) {
+	nested := b64(bytes.Repeat([]byte{0x30, 0x80}, MaxImportSize*3/4/2))
+	inside := marshal(pkcs7Of(t, bytes.Repeat([]byte{0xa0, 0x80}, 100_000)))
+	for name, text := range map[string]string{"from outside": nested, "inside": b64(inside)} {
+		begun := time.Now()
+		if _, err := ParseImport(text, nil, nil); !errors.Is(err, ErrNotCertificate) {
+			t.Errorf("%s: got %v, want %v", name, err, ErrNotCertificate)
+		}
+		if took := time.Since(begun); took > time.Second {
+			t.Errorf("%s: it took %v", name, took)
+		}
+	}
+}
+
+// pkcs7Of is a SignedData with the certificates, which may be anything.
+func pkcs7Of(t *testing.T, certs []byte) contentInfo {
+	t.Helper()
+	signed := marshal(struct {
+		Version    int
+		Algorithms []int `asn1:"set"`
+		Content    struct{ Type asn1.ObjectIdentifier }
+		Certs      asn1.RawValue
+	}{Version: 1, Content: struct{ Type asn1.ObjectIdentifier }{oidData}, Certs: explicit(certs)})
+	return contentInfo{oidSignedData, explicit(signed)}
+}
+
+// The certificates are found whatever else the file has: a signature, content,
+// several digests. What is cut off or goes on has none.
+func TestPKCS7OfOthers(t *testing.T) {
+	b := threeCerts(t, rsaKey())
+	leaf, _ := x509.ParseCertificate(b.Cert)
+	above, _ := x509.ParseCertificate(b.Chain[0])
+	signed, err := pkcs7.NewSignedData([]byte("something"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed.AddCertificate(above)
+	if err := signed.AddSigner(leaf, b.Key, pkcs7.SignerInfoConfig{}); err != nil {
+		t.Fatal(err)
+	}
+	der, err := signed.Finish()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := ParseImport(b64(der), nil, nil)
+	if err != nil || !bytes.Equal(got.Cert, b.Cert) || len(got.Chain) != 1 || !bytes.Equal(got.Chain[0], b.Chain[0]) {
+		t.Errorf("got %d above, %v", len(got.Chain), err)
+	}
+	for name, der := range map[string][]byte{"cut off": der[:len(der)-1], "going on": append(bytes.Clone(der), 0), "without any": marshal(pkcs7Of(t, nil))} {
+		if _, err := ParseImport(b64(der), nil, nil); !errors.Is(err, ErrNotCertificate) {
+			t.Errorf("%s: got %v, want %v", name, err, ErrNotCertificate)
+		}
+	}
+	many := marshal(pkcs7Of(t, bytes.Repeat(b.Cert, MaxImportCerts+1)))
+	if _, err := ParseImport(b64(many), nil, nil); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("too many: got %v, want %v", err, ErrTooLarge)
 	}
 }

@@ -64,6 +64,10 @@ func scanAudit(r row) (e AuditEntry, err error) {
 	return e, err
 }
 
+// Refused says in the entry that what was to be done was not, and why, although
+// something is written: when to try again, for one.
+func (tx *Tx) Refused(why error) { tx.refused = why }
+
 // By says who turned out to be doing this.
 func (tx *Tx) By(who clm.Actor) {
 	if tx.entry != nil {

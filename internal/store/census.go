@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 )
@@ -47,80 +48,123 @@ func (c *census) cohort(id int64) (Cohort, bool) {
 
 // update reads what has changed since the census was last brought up to date. It
 // never goes back: to a snapshot that is older by a moment it shows what is newer.
+// When it fails, what was known stays as it is.
 func (c *census) update(tx *Tx) error {
-	type shard struct{ id, revision int64 }
 	shards, err := all(tx, func(r row) (s shard, err error) { return s, r.Scan(&s.id, &s.revision) }, "SELECT id, revision FROM shards")
 	if err != nil {
 		return err
 	}
 	c.mu.RLock()
-	current := c.at != nil
-	for _, s := range shards {
-		current = current && c.shards[s.id] >= s.revision
-	}
+	current := c.has(shards)
 	c.mu.RUnlock()
 	if current {
 		return nil
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	merged := slices.ContainsFunc(shards, func(s shard) bool { return s.id == merger && c.shards[merger] < s.revision })
-	if c.at == nil || merged {
+	if c.has(shards) {
+		return nil
+	}
+	fresh := c.at == nil || mergedAt(shards) > c.shards[merger]
+	since, known := c.shards, c.at
+	if fresh {
+		since, known = nil, nil
+	}
+	changes, err := changesSince(tx, shards, since)
+	if err != nil {
+		return err
+	}
+	met, err := meet(tx, changes, known)
+	if err != nil {
+		return err
+	}
+	if fresh {
 		c.shards, c.parts, c.at, c.all, c.total = map[int64]int64{}, map[part]int64{}, map[int64]int{}, nil, 0
 	}
-	for _, s := range shards {
-		if err := c.read(tx, s.id, s.revision); err != nil {
-			c.at = nil // begin anew the next time
-			return err
+	for _, k := range met {
+		c.at[k.id] = len(c.all)
+		c.all = append(c.all, k)
+	}
+	for _, ch := range changes {
+		more := ch.n - c.parts[ch.part]
+		c.parts[ch.part] = ch.n
+		c.total += more
+		if i, known := c.at[ch.cohort]; known { // it always is, or nobody could say what is selected
+			c.all[i].n += more
 		}
+	}
+	for _, s := range shards {
+		c.shards[s.id] = max(c.shards[s.id], s.revision)
 	}
 	c.moved++
 	return nil
 }
 
-// read reads what the shard has counted since it was last read.
-func (c *census) read(tx *Tx, shard, revision int64) error {
-	if c.shards[shard] >= revision {
-		return nil
-	}
-	type change struct{ cohort, n int64 }
-	changes, err := all(tx, func(r row) (ch change, err error) { return ch, r.Scan(&ch.cohort, &ch.n) },
-		"SELECT key, n FROM tallies WHERE kind = 'cohort' AND shard = $1 AND revision > $2", shard, c.shards[shard])
-	if err != nil {
-		return err
-	}
-	var fresh []int64
-	for _, ch := range changes {
-		if _, known := c.at[ch.cohort]; !known {
-			fresh = append(fresh, ch.cohort)
+// shard is what a snapshot says of a shard.
+type shard struct{ id, revision int64 }
+
+// mergedAt is the revision of the last merger before the snapshot; zero for none.
+func mergedAt(shards []shard) int64 {
+	for _, s := range shards {
+		if s.id == merger {
+			return s.revision
 		}
 	}
-	if err := c.meet(tx, fresh); err != nil {
-		return err
-	}
-	for _, ch := range changes {
-		p := part{shard, ch.cohort}
-		more := ch.n - c.parts[p]
-		c.parts[p] = ch.n
-		c.all[c.at[ch.cohort]].n += more
-		c.total += more
-	}
-	c.shards[shard] = revision
-	return nil
+	return 0
 }
 
-// meet reads cohorts that are new.
-func (c *census) meet(tx *Tx, ids []int64) error {
-	if len(ids) == 0 {
-		return nil
+// has reports whether the census knows all that a snapshot with these shards shows.
+// To one from before the last merger it does: what stood in shards that are gone
+// has been counted with those into which they were merged.
+func (c *census) has(shards []shard) bool {
+	if c.at == nil {
+		return false
 	}
-	query, args := "SELECT "+CohortColumns+" FROM cohorts WHERE id "+fmt.Sprintf(tx.db.dialect.among, tx.db.dialect.numbers("$1")), []any{toJSON(ids, 1)}
-	if len(ids) > 1000 {
-		query, args = "SELECT "+CohortColumns+" FROM cohorts", nil
+	if mergedAt(shards) < c.shards[merger] {
+		return true
 	}
-	wanted := make(map[int64]bool, len(ids)) // others may come to nothing, if this is a write
-	for _, id := range ids {
-		wanted[id] = true
+	return !slices.ContainsFunc(shards, func(s shard) bool { return c.shards[s.id] < s.revision })
+}
+
+// changed is what a shard has come to count of a cohort.
+type changed struct {
+	part
+	n int64
+}
+
+// changesSince reads what the shards have counted since each was last read.
+func changesSince(tx *Tx, shards []shard, since map[int64]int64) (changes []changed, err error) {
+	for _, s := range shards {
+		if since[s.id] >= s.revision {
+			continue
+		}
+		some, err := all(tx, func(r row) (ch changed, err error) {
+			ch.shard = s.id
+			return ch, r.Scan(&ch.cohort, &ch.n)
+		}, "SELECT key, n FROM tallies WHERE kind = 'cohort' AND shard = $1 AND revision > $2", s.id, since[s.id])
+		if err != nil {
+			return nil, err
+		}
+		changes = append(changes, some...)
+	}
+	return changes, nil
+}
+
+// meet reads the cohorts of the changes that are not known.
+func meet(tx *Tx, changes []changed, known map[int64]int) (met []counted, err error) {
+	wanted := map[int64]bool{} // others may come to nothing, if this is a write
+	for _, ch := range changes {
+		if _, is := known[ch.cohort]; !is {
+			wanted[ch.cohort] = true
+		}
+	}
+	if len(wanted) == 0 {
+		return nil, nil
+	}
+	query, args := "SELECT "+CohortColumns+" FROM cohorts", []any(nil)
+	if len(wanted) <= 1000 {
+		query += " WHERE id " + fmt.Sprintf(tx.db.dialect.among, tx.db.dialect.numbers("$1"))
+		args = []any{toJSON(slices.Collect(maps.Keys(wanted)), 1)}
 	}
 	texts := map[string]string{}
 	shared := func(s *string) {
@@ -130,20 +174,17 @@ func (c *census) meet(tx *Tx, ids []int64) error {
 			texts[*s] = *s
 		}
 	}
-	_, err := all(tx, func(r row) (none struct{}, err error) {
+	_, err = all(tx, func(r row) (none struct{}, err error) {
 		id, k, err := scanCohort(r)
-		if err != nil {
+		if err != nil || !wanted[id] {
 			return none, err
 		}
 		for _, s := range []*string{(*string)(&k.Folder), (*string)(&k.Class), &k.Management, &k.Country, &k.Province, &k.Locality, &k.Organization,
 			&k.Issuer, &k.KeyAlgorithm, &k.SignatureAlgorithm} {
 			shared(s)
 		}
-		if wanted[id] {
-			c.at[id] = len(c.all)
-			c.all = append(c.all, counted{Cohort: k, id: id})
-		}
+		met = append(met, counted{Cohort: k, id: id})
 		return none, nil
 	}, query, args...)
-	return err
+	return met, err
 }

@@ -1,7 +1,10 @@
 package store
 
 import (
+	"bytes"
+	"context"
 	"crypto/sha256"
+	"crypto/x509"
 	"database/sql"
 	"encoding/hex"
 	"errors"
@@ -58,10 +61,26 @@ func (tx *Tx) SetRenewal(id clm.ObjectID, at time.Time) error {
 	return err
 }
 
-// DueRenewals lists certificates whose renewal is due, at most so many, the
-// longest due first.
-func (tx *Tx) DueRenewals(now time.Time, most int) ([]clm.ObjectID, error) {
-	return all(tx, scanOne[clm.ObjectID], "SELECT id FROM certificates WHERE renew_at > 0 AND renew_at <= $1 ORDER BY renew_at LIMIT $2", micros(now), most)
+// dueRenewals finds what is due, the longest due first.
+const dueRenewals = "SELECT id FROM certificates WHERE renew_at > 0 AND renew_at <= $1 ORDER BY renew_at LIMIT $2 "
+
+// ClaimRenewals takes certificates whose renewal is due, at most so many, those
+// first that have been due for longest. Nobody else gets them for so long as is
+// said; whoever has them may by then have set another time, which HasRenewal tells.
+func (db *DB) ClaimRenewals(ctx context.Context, most int, hold time.Duration) (claimed []clm.ObjectID, until time.Time, err error) {
+	err = db.submit(ctx, nil, func(tx *Tx) error {
+		until = tx.Now.Add(hold)
+		claimed, err = all(tx, scanOne[clm.ObjectID], "UPDATE certificates SET renew_at = $3 WHERE id IN ("+dueRenewals+db.dialect.skipLocked+") RETURNING id",
+			micros(tx.Now), most, micros(until))
+		return err
+	})
+	return claimed, until, err
+}
+
+// HasRenewal reports whether the certificate is there and to be renewed at that time.
+func (tx *Tx) HasRenewal(id clm.ObjectID, at time.Time) (bool, error) {
+	n, err := one(tx, scanOne[int64], "SELECT COUNT(*) FROM certificates WHERE id = $1 AND renew_at = $2", string(id), micros(at))
+	return n > 0, err
 }
 
 // printOf tells facts that are searched for from one another.
@@ -139,9 +158,9 @@ func (tx *Tx) AddVersion(v *clm.Version) error {
 // as it is: it may have been sealed anew since v was read.
 func (tx *Tx) SaveVersion(v clm.Version) error {
 	_, err := tx.c.exec(`UPDATE versions SET sealed = COALESCE(sealed, $2), csr = $3, key_hash = $4, authority = $5, ref = $6, cert = $7, chain = $8,
-		thumbprint = $9, serial = $10, not_before = $11, not_after = $12 WHERE id = $1`,
+		thumbprint = $9, serial = $10, not_before = $11, not_after = $12, user_csr = $13 WHERE id = $1`,
 		int64(v.ID), v.Sealed, v.CSR, v.KeyHash, string(v.Authority), v.Ref,
-		v.Cert, hex.EncodeToString(v.Chain), v.Thumbprint, v.Serial, micros(v.NotBefore), micros(v.NotAfter))
+		v.Cert, hex.EncodeToString(v.Chain), v.Thumbprint, v.Serial, micros(v.NotBefore), micros(v.NotAfter), v.UserCSR)
 	return err
 }
 
@@ -159,6 +178,12 @@ func scanVersion(r row) (clm.Version, error) {
 	return v, err
 }
 
+// DropVersion forgets a version that nothing has come of: one without a certificate.
+func (tx *Tx) DropVersion(id clm.VersionID) error {
+	_, err := tx.c.exec("DELETE FROM versions WHERE id = $1 AND cert IS NULL", int64(id))
+	return err
+}
+
 // Version finds a version. It fails with NotFound.
 func (tx *Tx) Version(id clm.VersionID) (clm.Version, error) {
 	v, err := one(tx, scanVersion, "SELECT "+versionColumns+" FROM versions v WHERE v.id = $1", int64(id))
@@ -168,6 +193,12 @@ func (tx *Tx) Version(id clm.VersionID) (clm.Version, error) {
 // Versions lists all versions of a certificate, the oldest first.
 func (tx *Tx) Versions(id clm.ObjectID) ([]clm.Version, error) {
 	return all(tx, scanVersion, "SELECT "+versionColumns+" FROM versions v WHERE v.certificate = $1 ORDER BY v.created, v.id", string(id))
+}
+
+// Holders lists the versions, in use or not and of whatever place, whose
+// certificate has the thumbprint, the oldest first.
+func (tx *Tx) Holders(thumbprint string) ([]clm.Version, error) {
+	return all(tx, scanVersion, "SELECT "+versionColumns+" FROM versions v WHERE v.thumbprint = $1 AND v.thumbprint <> '' ORDER BY v.created, v.id", thumbprint)
 }
 
 // KeySeen reports whether the public key has served before: a certificate was
@@ -219,7 +250,8 @@ func notFound(err error) error {
 	return err
 }
 
-// chainCache keeps CA certificates, which never change, by their fingerprint.
+// chainCache keeps CA certificates by their fingerprint, with what stands above
+// them. They never change; that may, where it was not known.
 type chainCache struct {
 	mu    sync.Mutex
 	links map[string]link
@@ -251,8 +283,15 @@ func (tx *Tx) SaveChain(chain [][]byte) ([]byte, error) {
 			hex.EncodeToString(print[:]), above, cert); err != nil {
 			return nil, err
 		}
+		tx.db.chains.forget(hex.EncodeToString(print[:]))
 	}
 	return first, nil
+}
+
+func (c *chainCache) forget(fingerprint string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.links, fingerprint)
 }
 
 // Chain finds the certificates from the one with the fingerprint up to the root.
@@ -277,7 +316,9 @@ func (tx *Tx) link(fingerprint string) (link, error) {
 	}
 	l, err := one(tx, func(r row) (l link, err error) { return l, r.Scan(&l.cert, &l.above) },
 		"SELECT cert, above FROM chains WHERE fingerprint = $1", fingerprint)
-	if err == nil && tx.entry == nil { // only what is committed for certain
+	// Only what is committed for certain, and nothing that lacks what is above it:
+	// another node may learn that.
+	if err == nil && tx.entry == nil && (l.above != "" || isRoot(l.cert)) {
 		cache.mu.Lock()
 		if cache.links == nil {
 			cache.links = map[string]link{}
@@ -286,4 +327,9 @@ func (tx *Tx) link(fingerprint string) (link, error) {
 		cache.mu.Unlock()
 	}
 	return l, err
+}
+
+func isRoot(der []byte) bool {
+	cert, err := x509.ParseCertificate(der)
+	return err == nil && bytes.Equal(cert.RawSubject, cert.RawIssuer)
 }

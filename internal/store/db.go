@@ -162,6 +162,7 @@ type Tx struct {
 	c   *conn
 
 	entry   *Entry
+	refused error           // what the entry says although something is written
 	tree    int64           // the revision of the tree that it sees, plus one; zero until asked
 	newTree bool            // it has given the tree that revision
 	writes  bool            // it is a write's, so that no other changes the tree of a database of one node
@@ -224,6 +225,9 @@ func (db *DB) Glance(ctx context.Context, fn func(*Tx) error) error {
 // gone, and nobody else changes the tree.
 func (db *DB) takeOver(ctx context.Context) error {
 	if err := db.freeHeld(ctx); err != nil {
+		return err
+	}
+	if err := db.submit(ctx, nil, (*Tx).forgetEmpty); err != nil {
 		return err
 	}
 	return db.Read(ctx, func(tx *Tx) error {

@@ -14,7 +14,8 @@ const describedAtOnce = 500
 // Describe takes the certificates that an older release has written into the
 // inventory: facts reads what a certificate says. It goes on where it was
 // interrupted, costs nothing when there are none, and until it has ended searches
-// do not find those that are left.
+// do not find those that are left. When they are to be renewed is for others to
+// say: with the last of them it writes the task down to look at all.
 func (db *DB) Describe(ctx context.Context, facts func(cert []byte) (clm.Facts, error)) error {
 	for {
 		var some int
@@ -35,7 +36,10 @@ func (db *DB) Describe(ctx context.Context, facts func(cert []byte) (clm.Facts, 
 					return err
 				}
 			}
-			return nil
+			if left, err := tx.undescribed(1); err != nil || len(ids) == 0 || len(left) > 0 {
+				return err
+			}
+			return tx.AddSweep(clm.RootDN)
 		}); err != nil {
 			return err
 		}

@@ -8,8 +8,11 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/pressly/goose/v3"
+
+	"github.com/certwright/certwright/internal/clm"
 )
 
 // Waiting is how many writes wait for a writer.
@@ -29,6 +32,23 @@ func (tx *Tx) CountedAnew() ([][4]any, error) {
 			UNION ALL SELECT 'end', not_after / 86400000000, 0, 1 FROM certificates WHERE not_after <> 0
 			UNION ALL SELECT 'created', o.created / 86400000000, 0, 1 FROM certificates c JOIN objects o ON o.id = c.id
 		) t GROUP BY kind, key HAVING SUM(n) <> SUM(m)`)
+}
+
+// Met is how many cohorts and certificates the census knows of.
+func (db *DB) Met() (cohorts int, certificates int64) {
+	db.census.mu.RLock()
+	defer db.census.mu.RUnlock()
+	return len(db.census.at), db.census.total
+}
+
+// Rows is how many rows the table has.
+func (tx *Tx) Rows(table string) (int, error) {
+	return one(tx, scanOne[int], "SELECT COUNT(*) FROM "+table)
+}
+
+// DueRenewals is what ClaimRenewals looks for.
+func (tx *Tx) DueRenewals(now time.Time, most int) ([]clm.ObjectID, error) {
+	return all(tx, scanOne[clm.ObjectID], dueRenewals, micros(now), most)
 }
 
 // Explain runs the search and returns how the database carries out each of the

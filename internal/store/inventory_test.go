@@ -208,36 +208,6 @@ func TestReplaceKey(t *testing.T) {
 	})
 }
 
-// What is due is found in the order in which it became due; what has been put off,
-// or is never to be renewed, is not.
-func TestDueRenewals(t *testing.T) {
-	onEach(t, func(t *testing.T, n node) {
-		now := n.Now()
-		var ids []clm.ObjectID
-		for i, at := range []time.Time{now.Add(-time.Hour), now.Add(-2 * time.Hour), now, now.Add(time.Hour), {}} {
-			o := n.add(clm.ServerCertificate, clm.DN(fmt.Sprintf(`\c%d`, i)))
-			ids = append(ids, o.ID)
-			v := clm.Version{Certificate: o.ID, NotAfter: newYear}
-			n.do("issue", func(tx *store.Tx) error { return errors.Join(tx.AddVersion(&v), tx.Activate(v, clm.Facts{}, at)) })
-		}
-		due := func(want ...clm.ObjectID) {
-			t.Helper()
-			n.look(func(tx *store.Tx) error {
-				got, err := tx.DueRenewals(now, 2)
-				if diff := cmp.Diff(want, got); diff != "" {
-					t.Errorf("(-want +got):\n%s", diff)
-				}
-				return err
-			})
-		}
-		due(ids[1], ids[0])
-		n.do("put off", func(tx *store.Tx) error {
-			return errors.Join(tx.SetRenewal(ids[1], now.Add(time.Hour)), tx.SetRenewal(ids[0], time.Time{}))
-		})
-		due(ids[2])
-	})
-}
-
 // Certificates below a folder come in the order of their IDs, in parts, without
 // those beside it.
 func TestCertificatesBelow(t *testing.T) {
@@ -310,6 +280,13 @@ func TestDescribe(t *testing.T) {
 			}
 		}
 		n.agrees()
+		n.look(func(tx *store.Tx) error { // nobody has said yet when any of them is to be renewed
+			s, any, err := tx.NextSweep()
+			if rows, err := tx.Rows("sweeps"); !any || s.Below != clm.RootDN || s.After != "" || rows != 1 || err != nil {
+				t.Errorf("got sweep %+v, %d in all, %v", s, rows, err)
+			}
+			return err
+		})
 		for name, test := range map[string]struct {
 			filter store.Filter
 			want   int
@@ -401,6 +378,7 @@ func TestSearchesUseIndexes(t *testing.T) {
 			n.explained(name, func(tx *store.Tx) error { _, _, err := tx.Find(filter); return err })
 		}
 		n.explained("due", func(tx *store.Tx) error { _, err := tx.DueRenewals(now, 10); return err })
+		n.explained("named alike", func(tx *store.Tx) error { _, err := tx.CertificatesNamed("x", "y", 10); return err })
 		n.explained("below", func(tx *store.Tx) error {
 			_, err := tx.CertificatesBelow(`\VED\Policy\Estate\Region 2`, "", 10)
 			return err

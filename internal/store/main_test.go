@@ -38,8 +38,14 @@ type node struct {
 // open opens the database; on PostgreSQL, called again it is another node.
 func open(t testing.TB, d coretest.Database) node {
 	t.Helper()
+	return openWith(t, d, nil)
+}
+
+// openWith is open of a database whose writes fail at times, see store.Options.
+func openWith(t testing.TB, d coretest.Database, fault func(statement string) error) node {
+	t.Helper()
 	clock := &coretest.Clock{}
-	db, err := store.Open(context.Background(), d.Address, store.Options{Clock: clock.Now})
+	db, err := store.Open(context.Background(), d.Address, store.Options{Clock: clock.Now, Fault: fault})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -134,7 +134,7 @@ func (s *selection) seat(f Filter) error {
 	census.mu.RLock()
 	defer census.mu.RUnlock()
 	s.places, s.moved, s.all = census.at, census.moved, census.total
-	if len(s.few.texts)+len(s.spans)+len(s.except) > 0 {
+	if len(s.few.texts)+len(s.spans)+len(s.except) > 0 || s.oneByOne() {
 		s.moved = 0 // what the census does not know of may move as well
 	}
 	s.inside = census.total

@@ -20,9 +20,15 @@ func (tx *Tx) SubjectTaken(certificate clm.ObjectID, subject string) (bool, erro
 	return n > 0, err
 }
 
-// VersionsNamed lists the versions in use of other certificates that have the
-// common name, at most so many.
-func (tx *Tx) VersionsNamed(cn string, but clm.ObjectID, most int) ([]clm.Version, error) {
-	return all(tx, scanVersion, "SELECT "+versionColumns+" FROM certificates c JOIN versions v ON v.id = c.current WHERE c.cn_key = $1 AND c.id <> $2 LIMIT $3",
+// LeaveSubject forgets for which subject the certificate was written down.
+func (tx *Tx) LeaveSubject(certificate clm.ObjectID) error {
+	_, err := tx.c.exec("DELETE FROM subjects WHERE certificate = $1", string(certificate))
+	return err
+}
+
+// CertificatesNamed lists what is in use, as DER, at other places with the common
+// name, at most so many, the oldest places first.
+func (tx *Tx) CertificatesNamed(cn string, but clm.ObjectID, most int) ([][]byte, error) {
+	return all(tx, scanOne[[]byte], "SELECT v.cert FROM certificates c JOIN versions v ON v.id = c.current WHERE c.cn_key = $1 AND c.id <> $2 ORDER BY "+aside+" LIMIT $3",
 		strings.ToLower(cn), string(but), most)
 }

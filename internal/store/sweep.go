@@ -15,10 +15,11 @@ type Sweep struct {
 	After clm.ObjectID
 }
 
-// AddSweep writes the task down. One that has begun already goes on too: it may
-// have passed what has changed since.
+// AddSweep writes the task down, unless it is there and nobody has begun with it.
+// One that has begun goes on too: it may have passed what has changed since.
 func (tx *Tx) AddSweep(below clm.DN) error {
-	_, err := tx.c.exec("INSERT INTO sweeps (id, below, after) VALUES ($1, $2, '')", tx.db.ids.next(tx.Now), string(below))
+	_, err := tx.c.exec(`INSERT INTO sweeps (id, below, after) SELECT CAST($1 AS BIGINT), CAST($2 AS TEXT), ''
+		WHERE NOT EXISTS (SELECT 1 FROM sweeps WHERE below = $2 AND after = '')`, tx.db.ids.next(tx.Now), string(below))
 	return err
 }
 

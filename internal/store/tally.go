@@ -146,7 +146,7 @@ func (tx *Tx) mergeShards() error {
 	}{
 		{`INSERT INTO tallies (kind, shard, key, n, revision) SELECT kind, $1, key, CAST(SUM(n) AS BIGINT), $2 FROM tallies WHERE shard <> $1 GROUP BY kind, key
 			ON CONFLICT (kind, shard, key) DO UPDATE SET n = tallies.n + excluded.n, revision = excluded.revision`, []any{tx.db.shard, revision}},
-		{"DELETE FROM tallies WHERE shard <> $1", []any{tx.db.shard}},
+		{"DELETE FROM tallies WHERE shard <> $1 OR n = 0", []any{tx.db.shard}},
 		{"DELETE FROM shards WHERE id <> $1 AND id <> $2", []any{tx.db.shard, int64(merger)}},
 	} {
 		if _, err := tx.c.exec(step.query, step.args...); err != nil {
@@ -155,6 +155,22 @@ func (tx *Tx) mergeShards() error {
 	}
 	_, err = tx.moveShard(merger, revision)
 	return err
+}
+
+// forgetEmpty forgets cohorts whose last certificate has gone, and tallies that
+// have come to nothing. It is for a database that only this process can have open:
+// others may know of a cohort that it is there and not write it down again.
+func (tx *Tx) forgetEmpty() error {
+	for _, query := range []string{
+		`DELETE FROM cohorts WHERE id IN (SELECT key FROM tallies WHERE kind = 'cohort' GROUP BY key HAVING MIN(n) = 0 AND MAX(n) = 0)
+			AND NOT EXISTS (SELECT 1 FROM certificates c WHERE c.cohort = cohorts.id)`,
+		"DELETE FROM tallies WHERE n = 0",
+	} {
+		if _, err := tx.c.exec(query); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // days is how many the tally has on the days from the first up to the last, which

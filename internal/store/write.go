@@ -110,7 +110,10 @@ func (db *DB) alone(c *conn, j *job) {
 		if err == nil {
 			return
 		}
-		j.err, j.tx = fmt.Errorf("write: %w", err), nil
+		if full := clm.AsError(j.err); c.lost != nil || full == nil || full.Kind != clm.Unwritten {
+			j.err = fmt.Errorf("write: %w", err)
+		} // otherwise what could not be written says more than that the entry could not be either
+		j.tx = nil
 		if c.lost == nil {
 			return
 		}
@@ -190,6 +193,9 @@ func (db *DB) run(c *conn, j *job) error {
 	} else {
 		for what, n := range tx.counted {
 			c.counted[what] += n
+		}
+		if tx.refused != nil {
+			outcome = clm.AsError(tx.refused).Kind.Error()
 		}
 	}
 	if err := tx.audit(outcome); err != nil {

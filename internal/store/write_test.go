@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -318,5 +319,47 @@ func TestReadsAreSnapshots(t *testing.T) {
 			}
 			return errors.Join(err, err2)
 		})
+	})
+}
+
+// What cannot be written for want of space is said to be that, although the entry
+// cannot be written for the same reason.
+func TestFullDiskIsSaid(t *testing.T) {
+	t.Parallel()
+	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+		full := errors.New("no space left on device")
+		n := openWith(t, d, func(statement string) error {
+			if strings.HasPrefix(statement, "INSERT INTO work") || strings.HasPrefix(statement, "INSERT INTO audit") {
+				return full
+			}
+			return nil
+		})
+		w := clm.Begin(clm.Enroll, clm.Submit, n.Now())
+		err := n.Write(context.Background(), store.Entry{Action: "order"}, func(tx *store.Tx) error {
+			if err := tx.AddWork(&w); err != nil {
+				return &clm.Error{Kind: clm.Unwritten, Field: "work", Err: err}
+			}
+			return nil
+		})
+		if e := clm.AsError(err); !errors.Is(err, clm.Unwritten) || e.Field != "work" {
+			t.Errorf("got %v", err)
+		}
+		err = n.Write(context.Background(), store.Entry{Action: "look"}, func(*store.Tx) error { return clm.Denied })
+		if !errors.Is(err, full) || errors.Is(err, clm.Denied) {
+			t.Errorf("got %v for a refusal that could not be written down", err)
+		}
+	})
+}
+
+// What is refused although something is written is told with why.
+func TestRefusedAndWritten(t *testing.T) {
+	onEach(t, func(t *testing.T, n node) {
+		n.do("refuse", func(tx *store.Tx) error {
+			tx.Refused(clm.Fail(clm.Busy, "queued", ""))
+			return put(tx, &clm.Object{DN: `\a`, Class: clm.Folder})
+		})
+		if diff := cmp.Diff([]string{"busy"}, n.outcomes("refuse")); diff != "" || !n.exists(`\a`) {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
 	})
 }

@@ -10,8 +10,8 @@ import (
 // by the vendor's classes that they come from.
 var certificateAttrs = []string{
 	// Top and Driver Base
-	"Contact", "Escalation Contact", "Description", "Disabled", "Created By", "Managed By", "Metadata", "Reference", "Workflow",
-	"Workflow Block", "Driver Name", "Driver Arguments", "Rank",
+	"Contact", "Escalation Contact", "Description", "Disabled", "Managed By", "Metadata", "Reference",
+	"Driver Name", "Driver Arguments", "Rank",
 
 	// Monitoring Base
 	"Expiration Notice Start", "Expiration Notice Interval", "Escalation Notice Start", "Escalation Notice Interval",
@@ -33,17 +33,17 @@ var certificateAttrs = []string{
 	"PKIX Parameter Set", "PKIX Parameter Set Policy", "PKIX Parameter Set Policy Default", "PKCS10 Hash Algorithm",
 	"Certificate Authority", "Approved Issuer", "Specific End Date", "Allow Private Key Reuse", "Want Renewal",
 	"Disable Automatic Renewal", "Renewal Window", "Domain Suffix Whitelist", "Prohibit Wildcard", "Prohibited SAN Types",
-	"Enforce Unique Subject", "Disable Password Complexity", "Certificate Download: PBES2 Algorithm",
-	"Certificate Download: Pkcs12 Algorithm", "Approver", "Protection Key", "Encryption Driver", "Key Storage Location",
+	"Enforce Unique Subject", "Certificate Download: PBES2 Algorithm",
+	"Certificate Download: Pkcs12 Algorithm", "Approver",
 
 	// the rest
-	"Origin", "Issued To", "Application Group DN", "Grouping Id", "License Count", "Server Type", "Discovered On", "Discovered By DN",
-	"Trusted Status", "Transaction Id", "Scep Transaction Id", "Manual Approval", "Revocation Check Disabled", "Revoke After",
-	"Revoke Prevention Period", "Options", "Fields", "Owner", "ACME Account DN", "Portal Download Count",
+	"Origin", "Issued To", "Application Group DN", "Grouping Id", "Server Type",
+	"Manual Approval", "Revocation Check Disabled", "Revoke After",
+	"Revoke Prevention Period", "Options", "Fields", "Owner",
 }
 
-// certificateState are the attributes of a certificate that show how it stands.
-// They are nobody's to change.
+// certificateState are the attributes of a certificate that show how it stands, or
+// that others than its owner have a say in. No client changes them.
 var certificateState = []string{
 	"GUID", "Recycle Automatic", "Recycle Deleted By", "Recycle Deleted On", "Recycle Origin", "Creation Date", "Last Notification",
 	"Notified On", "Last Validation", "Last Validation Result", "Validation Results", "Validation Errors", "File Validation Result",
@@ -53,6 +53,11 @@ var certificateState = []string{
 	"Ticket DN", "Revocation Request", "Revocation Original Request", "Revocation Check Status", "Revocation Check In Error",
 	"Revocation Check Last Checked", "Revocation Check Now", "Last Renewed On", "Last Renewed By", "Last Evaluated On",
 	"Adaptable Workflow Approvers", "Adaptable Workflow Reference ID", "Adaptable Workflow Stage", "EST ReEnrollment In Progress", "Work DN",
+
+	// what the organisation decides, and what the server learns and counts
+	"Created By", "Disable Password Complexity", "Workflow", "Workflow Block", "Trusted Status", "License Count", "Portal Download Count",
+	"Discovered On", "Discovered By DN", "ACME Account DN", "Protection Key", "Encryption Driver", "Key Storage Location", "Transaction Id",
+	"Scep Transaction Id",
 }
 
 // certificateNames are both lists: the vendor's spelling by the folded name, and

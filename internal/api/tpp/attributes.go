@@ -112,7 +112,7 @@ func (a *api) change(c *call, in *attributeChange) answer {
 
 // remove serves DELETE Certificates/{guid}.
 func (a *api) remove(c *call) answer {
-	return a.withGUID(c, removing, func(id clm.ObjectID) (answer, error) {
+	return a.withGUID(c, detailing, func(id clm.ObjectID) (answer, error) {
 		err := a.core.Remove(c.Context(), c.who(), id)
 		return ok(map[string]any{"Success": true}), err
 	})

@@ -80,7 +80,11 @@ func (c *call) malformed(err error) answer {
 	text := sentence(err.Error())
 	switch {
 	case errors.Is(err, lenient.ErrTooLarge):
-		return failure(http.StatusRequestEntityTooLarge, text)
+		tooLarge := failure(http.StatusRequestEntityTooLarge, text)
+		if c.isCertificates() {
+			return tooLarge.saying(text)
+		}
+		return tooLarge
 	case c.isAuth():
 		return invalidRequest()
 	case c.isCertificates():

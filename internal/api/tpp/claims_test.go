@@ -20,6 +20,8 @@ var claims = map[string]command{
 	"work": {false, (*host).work},
 	// versions DN NUMBER: how many there are, the one in use among them
 	"versions": {false, (*host).versions},
+	// revocation DN: the object's certificate is still being revoked
+	"revocation": {false, (*host).revocation},
 }
 
 func (h *host) value(args []string) error {
@@ -73,4 +75,12 @@ func (f *faults) at(statement string) error {
 	}
 	f.words = ""
 	return errors.New("the disk is full")
+}
+
+func (h *host) revocation(args []string) error {
+	w, err := h.rig.OpenRevocation(args[0])
+	if err == nil && w == nil {
+		return errors.New("it is not")
+	}
+	return err
 }

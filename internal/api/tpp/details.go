@@ -40,6 +40,7 @@ func (f facts) add(name string, value any) {
 func detailsReply(d core.Details) facts {
 	place := d.Place
 	own := func(a clm.Attr) []string { return list(place.Own[a]) }
+	isOn := func(name string) bool { return clm.Setting{Values: place.Own[names.Attr(name)]}.IsOn() }
 	r := facts{
 		"Approver":           universals(d.Path.Value(clm.Approver).Values),
 		"Consumers":          append([]clm.DN{}, d.Consumers...),
@@ -56,7 +57,9 @@ func detailsReply(d core.Details) facts {
 		"CertificateDetails": certificateFacts(d.Version),
 		"ProcessingDetails":  processingFacts(d.Open),
 		"RenewalDetails":     renewalFacts(d.Path),
-		"ValidationDetails":  facts{"NetworkValidationDisabled": false, "ValidationDisabled": false, "ValidationState": "Blank"},
+		"ValidationDetails": facts{
+			"NetworkValidationDisabled": isOn("Network Validation Disabled"), "ValidationDisabled": isOn("Validation Disabled"), "ValidationState": "Blank",
+		},
 	}
 	if place.IsOff() {
 		r["Disabled"] = true
@@ -84,11 +87,12 @@ func certificateFacts(v clm.Version) facts {
 	f.add("EnhancedKeyUsage", strings.Join(d.EnhancedKeyUsage, ", "))
 	f.add("Issuer", d.Issuer)
 	f.add("KeyAlgorithm", d.Key.Algorithm)
-	f.add("KeySize", keySize(d.Key))
+	f.add("KeySize", d.Key.Size())
 	f.add("KeyUsage", d.KeyUsage)
 	f.add("L", d.Names.Locality)
 	f.add("O", d.Names.Organization)
 	f.add("OU", d.Names.OrganizationalUnit)
+	f.add("PkixParameterSet", pkixSetOf(d.Key))
 	f.add("PublicKeyHash", strings.ToUpper(hex.EncodeToString(d.KeyHash)))
 	f.add("S", d.Names.Province)
 	f.add("SKIKeyIdentifier", d.SubjectKeyID)

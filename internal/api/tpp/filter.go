@@ -30,8 +30,9 @@ type parameter func(w *wanted, name string, values []string) error
 
 // parameters are those of the vendor's page of GET Certificates, in lower case.
 // Names that the page does not have are ignored, since newer clients send newer
-// filters. Certificates are not validated here yet: their state is Blank, and
-// nobody has switched that off.
+// filters. Certificates are not validated here yet: their state is Blank, and that
+// some say by Validation Disabled that they shall not be is no filter: the value is
+// kept and shown, but not searched for, so that here nobody has switched it off.
 var parameters = map[string]parameter{
 	"thumbprint":         texts(func(w *wanted) *[]string { return &w.Thumbprints }, bareHex),
 	"serial":             texts(func(w *wanted) *[]string { return &w.Serials }, bareHex),
@@ -97,7 +98,8 @@ func readFilter(query url.Values) (core.Filter, error) {
 	given := map[string][]string{}
 	for _, name := range slices.Sorted(maps.Keys(query)) {
 		for _, v := range query[name] {
-			given[strings.ToLower(name)] = append(given[strings.ToLower(name)], splitValues(v)...)
+			lower := strings.ToLower(name)
+			given[lower] = append(given[lower], splitBefore(v, separators[lower])...)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(query)) {
@@ -135,9 +137,17 @@ func (w *wanted) setStages() {
 	w.Nothing = w.Nothing || len(w.Stages) == 0
 }
 
+// separators are what follows a comma between two values, where commas are common
+// within one: DNs begin with a backslash.
+var separators = map[string]string{"parentdn": `\`, "parentdnrecursive": `\`}
+
 // splitValues splits at commas outside of quotes. Values with commas stand in
 // quotes, and a quote within them is doubled.
-func splitValues(s string) []string {
+func splitValues(s string) []string { return splitBefore(s, "") }
+
+// splitBefore is splitValues at those commas alone that a value with the beginning
+// follows, in quotes or not.
+func splitBefore(s, beginning string) []string {
 	var values []string
 	var b strings.Builder
 	quoted := false
@@ -148,7 +158,7 @@ func splitValues(s string) []string {
 			i++
 		case s[i] == '"':
 			quoted = !quoted
-		case s[i] == ',' && !quoted:
+		case s[i] == ',' && !quoted && strings.HasPrefix(strings.TrimLeft(s[i+1:], ` "`), beginning):
 			values = append(values, strings.TrimSpace(b.String()))
 			b.Reset()
 		default:
@@ -223,7 +233,7 @@ func readPkixSets(w *wanted, _ string, values []string) error {
 }
 
 func bitsOf(set core.Request) int {
-	return keySize(pki.KeySpec{Algorithm: set.KeyAlgorithm, Bits: set.KeySize, Curve: set.Curve})
+	return pki.KeySpec{Algorithm: set.KeyAlgorithm, Bits: set.KeySize, Curve: set.Curve}.Size()
 }
 
 // pkixNames are the names by which people call a parameter set, as bareName has them.

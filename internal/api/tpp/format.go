@@ -60,7 +60,7 @@ var formats = map[string]format{
 		encode: func(b pki.Bundle, e encoding) ([]byte, error) {
 			return pki.EncodePEM(b, pki.PEMOptions{RootFirst: e.rootFirst})
 		}},
-	"base64(pkcs#8)": {name: "Base64 (PKCS #8)", mime: "application/x-pem-file", extension: ".cer", withKey: ".pem", key: keyOnRenew,
+	"base64(pkcs#8)": {name: "Base64 (PKCS #8)", mime: "application/x-pem-file", extension: ".pem", key: keyOnRenew,
 		cipher: clm.KeyCipher,
 		encode: func(b pki.Bundle, e encoding) ([]byte, error) {
 			return pki.EncodePEM(b, pki.PEMOptions{PKCS8: true, RootFirst: e.rootFirst, Cipher: e.cipher})
@@ -77,6 +77,9 @@ var formats = map[string]format{
 
 // defaultFormat is that of calls that name none.
 const defaultFormat = "Base64"
+
+// maxFriendlyName is the longest friendly name, in bytes.
+const maxFriendlyName = 1000
 
 // longestWait is the longest that a call may wait.
 const longestWait = 120 * time.Second
@@ -136,15 +139,17 @@ func (o *output) key(renewing bool) (wanted, ifAny bool) {
 func (o *output) check(p clm.Path, renewing, keyless bool) error {
 	f, asSent, known := o.format()
 	wanted, ifAny := o.key(renewing)
-	isWeak := func(s secret.Plain) bool {
-		return !s.IsEmpty() && !p.Value(clm.AnyPassword).IsOn() && !pki.IsStrongPassword(s.Reveal())
-	}
+	// Only a folder can allow weak passwords: they protect more than one certificate.
+	anyPassword := p[:len(p)-1].ValueFor(p.Last().Class, clm.AnyPassword).IsOn()
+	isWeak := func(s secret.Plain) bool { return !s.IsEmpty() && !anyPassword && !pki.IsStrongPassword(s.Reveal()) }
 	_, cipherErr := o.cipher(p)
 	switch {
 	case o.WorkToDoTimeout.Wrong != "", o.WorkToDoTimeout.Value < 0:
 		return clm.Fail(clm.Invalid, fieldTimeout, o.WorkToDoTimeout.Wrong)
 	case !known:
 		return clm.Fail(clm.Invalid, fieldFormat, asSent)
+	case len(o.FriendlyName.Trimmed()) > maxFriendlyName:
+		return clm.Fail(clm.Invalid, fieldLongName, "")
 	case f.isStore && o.FriendlyName.Trimmed() == "":
 		return clm.Fail(clm.Invalid, fieldNoAlias, "")
 	case f.isStore && o.KeystorePassword.IsEmpty():
@@ -185,7 +190,7 @@ func (o *output) cipher(p clm.Path) (pki.Cipher, error) {
 // encode makes the file.
 func (o *output) encode(i core.Issued) (file, error) {
 	f, _, _ := o.format()
-	b := pki.Bundle{Cert: i.Version.Cert, Key: i.Key, Password: o.Password.Reveal(), FriendlyName: o.FriendlyName.Value}
+	b := pki.Bundle{Cert: i.Version.Cert, Key: i.Key, Password: o.Password.Reveal(), FriendlyName: o.FriendlyName.Trimmed()}
 	if f.key == keyRequired && b.FriendlyName == "" {
 		b.FriendlyName = i.Place.DN.Name()
 	}

@@ -9,18 +9,26 @@ import (
 	"github.com/certwright/certwright/internal/clm"
 )
 
+// oldNumbers is where the numbers of versions begin that stem from databases in which
+// they did not yet leave room for those of their parts.
+const oldNumbers = 1 << 32
+
 // vaultIDs are the numbers under which the vendor keeps the parts of a version:
 // that of the certificate, and that of the private key, which is the next.
-func vaultIDs(v clm.VersionID) (certificate, key int64) { return int64(v), int64(v) + 1 }
+func vaultIDs(v clm.VersionID) (certificate, key int64) {
+	if v >= oldNumbers {
+		return int64(v), int64(v)
+	}
+	return int64(v), int64(v) + 1
+}
 
-// versionOf finds the version by the number of one of its parts, which are the four
-// that follow on one another.
+// versionOf finds the version by the number of its certificate or private key.
 func versionOf(vaultID string) (id clm.VersionID, ok bool) {
 	n, err := strconv.ParseInt(strings.TrimSpace(vaultID), 10, 64)
-	if id = clm.VersionID(n &^ 3); err != nil || n <= 0 {
-		return 0, false
+	if id = clm.VersionID(n); err != nil || id >= oldNumbers {
+		return id, err == nil
 	}
-	return id, id != 0
+	return id &^ 1, id > 1 && id&^1%4 == 0
 }
 
 type pastQuery struct {

@@ -78,7 +78,7 @@ func x509Reply(cert *x509.Certificate, asked map[string]bool) map[string]any {
 	for name, value := range map[string]func() any{
 		"Issuer":           func() any { return pki.FormatName(cert.RawIssuer) },
 		"KeyAlgorithm":     func() any { return key.Algorithm },
-		"KeySize":          func() any { return keySize(key) },
+		"KeySize":          func() any { return key.Size() },
 		"PkixParameterSet": func() any { return pkixSetOf(key) },
 		"Subject":          func() any { return pki.FormatName(cert.RawSubject) },
 	} {
@@ -97,18 +97,6 @@ func pkixSetOf(k pki.KeySpec) string {
 		}
 	}
 	return ""
-}
-
-// keySize is the size of a key in bits; of one on a curve, that of the curve.
-func keySize(k pki.KeySpec) int {
-	if k.Bits != 0 {
-		return k.Bits
-	}
-	n, err := strconv.Atoi(strings.TrimPrefix(k.Curve, "P"))
-	if err != nil {
-		return 0
-	}
-	return n
 }
 
 // pageLinks lead to the pages beside this one, with the same query.
@@ -142,16 +130,13 @@ func pageURL(query url.Values, limit, offset int) string {
 
 // details serves GET Certificates/{guid}.
 func (a *api) details(c *call) answer {
-	sent := c.param("guid")
-	if !isGUID.MatchString(sent) {
-		return a.refuse(c, detailing, sent, clm.Fail(clm.Invalid, "guid", sent))
-	}
-	id := guidOf(sent)
-	d, err := a.core.Details(c.Context(), c.who(), id)
-	if err != nil {
-		return a.refuse(c, detailing, braced(id), renamed(err, braced(id)))
-	}
-	return ok(detailsReply(d))
+	return a.withGUID(c, detailing, func(id clm.ObjectID) (answer, error) {
+		d, err := a.core.Details(c.Context(), c.who(), id)
+		if err != nil {
+			return answer{}, err
+		}
+		return ok(detailsReply(d)), nil
+	})
 }
 
 // renamed makes an error one about subject, whatever it was about.

@@ -23,7 +23,7 @@ func (a *api) renew(c *call, in *renewal) answer {
 	fail := func(err error) answer { return a.refuse(c, renewing, in.CertificateDN.Trimmed(), err) }
 	acc, err := a.core.Renew(c.Context(), c.who(), core.Renew{
 		DN: in.CertificateDN.Value, CSR: in.PKCS10.Trimmed(), Reenable: in.Reenable.Value,
-		Check: func(p clm.Path) error { return in.check(p, true, in.PKCS10.Trimmed() != "") },
+		Check: func(p clm.Path, keyless bool) error { return in.check(p, true, keyless) },
 	})
 	if err != nil {
 		return fail(err)

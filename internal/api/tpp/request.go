@@ -1,7 +1,9 @@
 package tpp
 
 import (
+	"cmp"
 	"errors"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -78,6 +80,9 @@ type application struct {
 	ValidationPort lenient.String
 }
 
+// defaultDriver is the class of an application when the caller names none.
+const defaultDriver = "Basic"
+
 // createdBy is who made an object when the caller does not say.
 const createdBy = "Web SDK"
 
@@ -96,6 +101,12 @@ func (a *api) request(c *call, in *enrolment) answer {
 	if err != nil {
 		return fail(err)
 	}
+	most, err := a.wait(c, &in.output)
+	if err != nil {
+		return fail(err)
+	}
+	wanted, _ := in.key(false)
+	want.WithKey = wanted && most > 0
 	acc, err := a.core.Request(c.Context(), c.who(), want)
 	if err != nil {
 		return fail(err)
@@ -104,17 +115,17 @@ func (a *api) request(c *call, in *enrolment) answer {
 	if len(acc.Devices) > 0 {
 		body["Devices"] = devicesReply(acc.Devices)
 	}
-	most, err := a.wait(c, &in.output)
-	if err != nil {
-		return fail(err)
-	}
 	if most == 0 || acc.Work == 0 {
 		return ok(body)
 	}
 	f, stood, done, err := a.await(c, &in.output, acc, most, false)
 	switch {
+	case errors.Is(err, clm.NotFound) && a.isThere(c, acc): // whoever may create there may yet not read
+		return ok(body)
 	case err != nil:
-		return fail(err)
+		refused := fail(err)
+		maps.Copy(refused.body.(map[string]any), body)
+		return refused
 	case stood.failed:
 		body["Error"] = stood.Status
 		return answer{status: http.StatusBadRequest, phrase: requesting.phrase, body: body}
@@ -128,6 +139,12 @@ func (a *api) request(c *call, in *enrolment) answer {
 		body[name] = value
 	}
 	return ok(body)
+}
+
+// isThere reports whether what was accepted still exists and the caller may see it.
+func (a *api) isThere(c *call, acc core.Accepted) bool {
+	_, err := a.core.ObjectByID(c.Context(), c.who(), acc.ID)
+	return err == nil
 }
 
 // translate says in our terms what is asked for. With a signing request the
@@ -154,8 +171,8 @@ func (in *enrolment) translate(people map[clm.Attr][]string, wrong ...error) (co
 	} else if want.Name == "" {
 		want.Name = in.Subject.Trimmed()
 	}
-	want.Check = func(p clm.Path) error {
-		for _, err := range append([]error{in.check(p, false, want.CSR != ""), ownErr, namesErr, keyErr}, wrong...) {
+	want.Check = func(p clm.Path, keyless bool) error {
+		for _, err := range append([]error{in.check(p, false, keyless), ownErr, namesErr, keyErr}, wrong...) {
 			if err != nil {
 				return err
 			}
@@ -184,7 +201,7 @@ func (in *enrolment) devices() (wishes []core.DeviceWish) {
 			wish.Folder = in.PolicyDN.Value
 		}
 		for _, app := range d.Applications {
-			class, _ := names.Class(app.Class.Trimmed())
+			class, _ := names.Class(cmp.Or(app.Class.Trimmed(), defaultDriver))
 			wish.Applications = append(wish.Applications, core.ApplicationWish{Name: app.ObjectName.Trimmed(), Class: class, Own: map[clm.Attr][]string{
 				clm.Program: {app.DriverName.Trimmed()}, clm.Description: {app.Description.Trimmed()}, clm.CreatedBy: {createdBy},
 				clm.ListenHost: {app.ValidationHost.Trimmed()}, clm.ListenPort: {app.ValidationPort.Trimmed()},
@@ -254,7 +271,8 @@ func (in *enrolment) names() (clm.Names, error) {
 var pkixSets = map[string]core.Request{
 	"1.1.1024": {KeyAlgorithm: clm.RSA, KeySize: 1024}, "1.1.2048": {KeyAlgorithm: clm.RSA, KeySize: 2048},
 	"1.1.3072": {KeyAlgorithm: clm.RSA, KeySize: 3072}, "1.1.4096": {KeyAlgorithm: clm.RSA, KeySize: 4096},
-	"2.1.256": {KeyAlgorithm: clm.ECC, Curve: clm.P256}, "2.1.384": {KeyAlgorithm: clm.ECC, Curve: clm.P384},
+	"1.1.8192": {KeyAlgorithm: clm.RSA, KeySize: 8192},
+	"2.1.256":  {KeyAlgorithm: clm.ECC, Curve: clm.P256}, "2.1.384": {KeyAlgorithm: clm.ECC, Curve: clm.P384},
 	"2.1.521": {KeyAlgorithm: clm.ECC, Curve: clm.P521},
 }
 
@@ -309,9 +327,10 @@ func (in *enrolment) own() (map[clm.Attr][]string, error) {
 func addCAAttributes(own map[clm.Attr][]string, extras []nameValue) error {
 	for _, extra := range extras {
 		name := extra.Name.Trimmed()
-		switch attr := names.Attr(name); {
+		attr, known, mayWrite := names.CertificateAttr(name)
+		switch {
 		case name == "":
-		case !isCAAttribute(attr):
+		case !isCAAttribute(attr), known && !mayWrite:
 			return clm.Fail(clm.Invalid, "ca-attribute", name)
 		default:
 			own[attr] = []string{extra.Value.Value}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/certwright/certwright/internal/api/lenient"
 	"github.com/certwright/certwright/internal/coretest"
 )
 
@@ -91,5 +92,9 @@ func TestBodiesHaveALimit(t *testing.T) {
 	Handler(rig.Core, Options{}).ServeHTTP(w, httptest.NewRequest("POST", "/vedsdk/authorize", body))
 	if w.Code != http.StatusRequestEntityTooLarge {
 		t.Errorf("got %d, want 413", w.Code)
+	}
+	c := &call{Request: httptest.NewRequest("POST", "/vedsdk/certificates/import", nil), route: route{pattern: "/vedsdk/certificates/import"}}
+	if got := c.malformed(lenient.ErrTooLarge); got.status != http.StatusRequestEntityTooLarge || got.phrase != "The request body is too large." {
+		t.Errorf("got %d %s under certificates", got.status, got.phrase)
 	}
 }

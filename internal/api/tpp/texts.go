@@ -55,6 +55,7 @@ var outputWords = words{
 	{clm.Invalid, fieldTimeout}:         {text: "Invalid WorkToDoTimeout. The value must be between 0 and 120."},
 	{clm.Invalid, fieldFormat}:          {text: "Invalid Format. The value {value} is not supported."},
 	{clm.Invalid, fieldNoPassword}:      {text: "Password is required when IncludePrivateKey is true."},
+	{clm.Invalid, fieldLongName}:        {text: "Invalid FriendlyName. The value is longer than 1000 characters."},
 	{clm.Invalid, fieldNoAlias}:         {text: "FriendlyName is required for the JKS format."},
 	{clm.Invalid, fieldNoStorePassword}: {text: "KeystorePassword is required for the JKS format."},
 	{clm.Invalid, fieldCipher}:          {text: "Invalid EncryptionAlgorithm. The value {value} is not supported."},
@@ -77,9 +78,9 @@ var renewing = operation{success: true, words: union(csrWords, outputWords, word
 	{clm.Disabled, ""}:              {text: "Certificate renew error. Certificate is disabled."},
 	{clm.Unmanaged, clm.Monitoring}: {text: "Certificate {subject} is only enrolled for monitoring."},
 	{clm.Unmanaged, ""}:             {text: "Certificate renewal failed. Certificate {subject} has an invalid Management type: {value}."},
-	{clm.Invalid, "authority"}:      {text: "Could not store renewal request on certificate {subject} InvalidAttributeDN"},
+	{clm.Invalid, "authority"}:      {text: "Could not store renewal request on certificate {subject} InvalidAttributeDN."},
 	{clm.Invalid, fieldAny}:         {text: "Need a certificate authority (CADN).\r\n"},
-	{clm.Invalid, ""}:               {text: "Could not store renewal request on certificate {subject} InvalidArgument"},
+	{clm.Invalid, ""}:               {text: "Could not store renewal request on certificate {subject} InvalidArgument."},
 	{clm.Unwritten, "disabled"}:     {text: "Failed to re-enable the certificate. Error: DriverDatabaseError."},
 	{clm.Unwritten, "user-csr"}:     {text: "Failed to write manual csr; Error: DriverDatabaseError."},
 	{clm.Unwritten, fieldOwnCSR}:    {text: "Certificate renew error. Failed to write Manual CSR; Error: DriverDatabaseError."},
@@ -113,10 +114,10 @@ var requesting = operation{
 		{clm.Invalid, ""}:              {text: "Invalid Subject. The value {value} is not supported."},
 		{clm.Exists, ""}:               {text: "Object class mismatch. The object with DN {subject} has wrong object class {value}."},
 		{clm.Exists, "bound"}:          {text: "Application {subject} is associated with a different certificate {value}."},
+		{clm.Exists, fieldUnseen}:      {text: "Application {subject} is associated with a different certificate."},
 		{clm.Disabled, ""}:             {text: "Certificate request error. Certificate is disabled."},
 		{clm.Unmanaged, ""}:            {text: "Certificate will not be processed. Certificate Policy Management type {value} is locked."},
 		{clm.Busy, ""}:                 {text: "Certificate {subject} is already being processed."},
-		{clm.InError, ""}:              {text: statusOverlaid},
 		{clm.Unsupported, fieldCustom}: {text: "Custom Field error. Custom Field with name {value} does not exist or is not applicable for {subject} class."},
 		{clm.Unsupported, "class"}:     {text: "Invalid Class. The value {value} is not supported."},
 		{clm.Denied, fieldCustom}:      {text: "Custom Field error. Custom Field {value} is locked by policy."},
@@ -174,8 +175,6 @@ var changing = operation{words: union(detailing.words, words{
 	{clm.Invalid, "authority"}:        {text: "Failed to write ca dn; Error: InvalidAttributeDN"},
 	{clm.Invalid, "renewal-window"}:   {text: "Invalid Renewal Window. The value {value} is not a number of days that is shorter than the certificate's lifetime."},
 })}
-
-var removing = operation{words: detailing.words}
 
 var importing = operation{words: words{
 	{clm.Invalid, fieldMissing}:   {text: "Missing {value}."},

@@ -29,6 +29,7 @@ const (
 	fieldNoPassword = "password"
 	fieldWeak       = "weak-password"
 	fieldNoAlias    = "friendly-name"
+	fieldLongName   = "friendly-name/long"
 	fieldCipher     = "encryption-algorithm"
 	fieldPerson     = "principal"
 
@@ -40,6 +41,7 @@ const (
 	fieldOwnCSR          = "user-csr/none"
 	fieldMissing         = "missing"
 	fieldAttribute       = "attribute"
+	fieldUnseen          = "bound/unseen"
 )
 
 // wayOf finds the way in which e failed.
@@ -53,6 +55,8 @@ func wayOf(e *clm.Error) way {
 		return way{e.Kind, fieldAny}
 	case e.Kind == clm.Invalid && e.Field == "name" && e.Value == "":
 		return way{e.Kind, fieldNoName}
+	case e.Kind == clm.Exists && e.Field == "bound" && e.Value == "":
+		return way{e.Kind, fieldUnseen}
 	}
 	return way{e.Kind, e.Field}
 }

@@ -33,7 +33,7 @@ var operations = map[string]struct {
 		{clm.Invalid, "dn"}, {clm.Invalid, "folder"}, {clm.Invalid, "name"}, {clm.Invalid, fieldNoName}, {clm.Invalid, "authority"},
 		{clm.Invalid, fieldAny}, {clm.Invalid, "key"}, {clm.Invalid, "san"}, {clm.Invalid, "pkix"}, {clm.Invalid, "management"},
 		{clm.NotFound, ""}, {clm.Disabled, ""}, {clm.Unmanaged, clm.Monitoring}, {clm.Exists, "class"},
-		{clm.Unsupported, fieldCustom}, {clm.Unsupported, "class"},
+		{clm.Exists, "bound"}, {clm.Exists, fieldUnseen}, {clm.Unsupported, fieldCustom}, {clm.Unsupported, "class"},
 	})},
 	"Retrieve": {retrieving, core.RetrieveKinds, slices.Concat(outputWays, []way{
 		{clm.Invalid, "dn"}, {clm.Invalid, fieldMissingDN}, {clm.NotFound, ""},
@@ -48,7 +48,7 @@ var operations = map[string]struct {
 		{clm.Invalid, "management-type"}, {clm.Invalid, "renewal-window"}, {clm.Invalid, fieldCustom},
 		{clm.Unsupported, fieldAttribute}, {clm.NotFound, ""}, {clm.Denied, ""},
 	}},
-	"Delete": {removing, core.RemoveKinds, []way{{clm.Invalid, "guid"}, {clm.NotFound, ""}, {clm.Denied, ""}}},
+	"Delete": {detailing, core.RemoveKinds, []way{{clm.Invalid, "guid"}, {clm.NotFound, ""}, {clm.Denied, ""}}},
 	"Import": {importing, core.ImportKinds, []way{
 		{clm.Invalid, fieldMissing}, {clm.Invalid, "dn"}, {clm.Invalid, "certificate"}, {clm.Invalid, "private-key"},
 		{clm.Invalid, "key-mismatch"}, {clm.Invalid, "key"}, {clm.Invalid, "name"}, {clm.Invalid, "ca-attribute"},
@@ -60,7 +60,7 @@ var operations = map[string]struct {
 var outputWays = []way{
 	{clm.Invalid, fieldTimeout}, {clm.Invalid, fieldFormat}, {clm.Invalid, fieldNoPassword}, {clm.Invalid, fieldWeak},
 	{clm.NoKey, ""}, {clm.NoKey, "mismatch"}, {clm.Denied, "key"}, {clm.NotIssued, ""},
-	{clm.Invalid, fieldNoAlias}, {clm.Invalid, fieldNoStorePassword}, {clm.Invalid, fieldCipher},
+	{clm.Invalid, fieldNoAlias}, {clm.Invalid, fieldLongName}, {clm.Invalid, fieldNoStorePassword}, {clm.Invalid, fieldCipher},
 }
 
 var csrWays = []way{
@@ -103,6 +103,8 @@ func failureIn(w way) *clm.Error {
 		e.Field, e.Value = "authority", ""
 	case w.field == fieldNoName:
 		e.Field, e.Value = "name", ""
+	case w.field == fieldUnseen:
+		e.Field, e.Value = "bound", ""
 	}
 	return e
 }
@@ -171,5 +173,17 @@ func TestCauseOfBadBase64(t *testing.T) {
 	err := &clm.Error{Kind: clm.Invalid, Field: "csr", Err: fmt.Errorf("parse: %w", fmt.Errorf("%w: %w", pki.ErrNotBase64, base64.CorruptInputError(4)))}
 	if got, want := renewing.say(err).text, "PKCS#10 data not in base64 format; illegal base64 data at input byte 4."; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestRenewalThatCannotBeStored ends its texts as the page does.
+func TestRenewalThatCannotBeStored(t *testing.T) {
+	for field, want := range map[string]string{
+		"authority": `Could not store renewal request on certificate \VED\Policy\www InvalidAttributeDN.`,
+		"key":       `Could not store renewal request on certificate \VED\Policy\www InvalidArgument.`,
+	} {
+		if got := renewing.say(&clm.Error{Kind: clm.Invalid, Subject: `\VED\Policy\www`, Field: field, Value: "x"}).text; got != want {
+			t.Errorf("%s: got %q, want %q", field, got, want)
+		}
 	}
 }

@@ -74,7 +74,7 @@ func (e Estate) Fill(ctx context.Context) error {
 		return err
 	}
 	e.Tell("%d folders\n", len(f.teams))
-	load, done, err := f.loader(ctx)
+	load, done, err := store.Load(ctx, f.Address)
 	if err != nil {
 		return err
 	}

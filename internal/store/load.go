@@ -1,4 +1,4 @@
-package coretest
+package store
 
 import (
 	"context"
@@ -8,26 +8,24 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
-
-	"github.com/certwright/certwright/internal/store"
-	_ "modernc.org/sqlite" // the driver by which estates are loaded
 )
 
-// loader returns the function that loads rows into the database as fast as that
-// can, and the one that ends it.
-func (f *filler) loader(ctx context.Context) (load func([]store.Table) error, done func(), err error) {
-	if strings.HasPrefix(f.Address, "postgres") {
-		return loadPostgres(ctx, f.Address)
+// Load opens the database at the address, as Open takes it, for the rows of a
+// Bulk: load writes some in one transaction, as fast as the database can, done ends
+// it. Nobody else may have the database meanwhile.
+func Load(ctx context.Context, address string) (load func([]Table) error, done func(), err error) {
+	if strings.HasPrefix(address, "postgres") {
+		return loadPostgres(ctx, address)
 	}
-	return loadSQLite(ctx, f.Address)
+	return loadSQLite(ctx, address)
 }
 
-func loadPostgres(ctx context.Context, address string) (func([]store.Table) error, func(), error) {
+func loadPostgres(ctx context.Context, address string) (func([]Table) error, func(), error) {
 	c, err := pgx.Connect(ctx, address)
 	if err != nil {
 		return nil, nil, err
 	}
-	load := func(tables []store.Table) error {
+	load := func(tables []Table) error {
 		tx, err := c.Begin(ctx)
 		if err != nil {
 			return err
@@ -47,14 +45,14 @@ func loadPostgres(ctx context.Context, address string) (func([]store.Table) erro
 }
 
 // loadSQLite does not wait for the disk: a load that breaks off is begun anew.
-func loadSQLite(ctx context.Context, path string) (func([]store.Table) error, func(), error) {
+func loadSQLite(ctx context.Context, path string) (func([]Table) error, func(), error) {
 	db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(),
 		RawQuery: "_pragma=journal_mode(WAL)&_pragma=synchronous(OFF)&_pragma=cache_size(-1048576)&_txlock=immediate"}).String())
 	if err != nil {
 		return nil, nil, err
 	}
 	db.SetMaxOpenConns(1)
-	load := func(tables []store.Table) error {
+	load := func(tables []Table) error {
 		tx, err := db.BeginTx(ctx, nil)
 		if err != nil {
 			return err

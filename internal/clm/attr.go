@@ -90,6 +90,17 @@ const (
 	IdentityField = "identity"
 )
 
+// ReadManagementType is the management type as it is written here; ok: there is one
+// of the name, in any case.
+func ReadManagementType(s string) (known string, ok bool) {
+	for _, t := range []string{Unassigned, Monitoring, Enrollment, Provisioning} {
+		if strings.EqualFold(t, strings.TrimSpace(s)) {
+			return t, true
+		}
+	}
+	return "", false
+}
+
 // The key algorithms and curves.
 const (
 	RSA  = "RSA"

@@ -113,13 +113,13 @@ func (p Path) endsAsAsked(v Version) bool {
 	return false
 }
 
-// EndDateLayouts are the forms in which clients write an end date. Those without
+// endDateLayouts are the forms in which clients write an end date. Those without
 // an offset are in UTC.
-var EndDateLayouts = []string{time.RFC3339, "2006-01-02 15:04:05", "2006-01-02T15:04:05", "2006-01-02"}
+var endDateLayouts = []string{time.RFC3339, "2006-01-02 15:04:05", "2006-01-02T15:04:05", "2006-01-02"}
 
 // ParseEndDate reads an end date in any of its forms.
 func ParseEndDate(text string) (end time.Time, ok bool) {
-	for _, layout := range EndDateLayouts {
+	for _, layout := range endDateLayouts {
 		if t, err := time.Parse(layout, text); err == nil {
 			return t.UTC(), true
 		}

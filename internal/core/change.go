@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/certwright/certwright/internal/clm"
 	"github.com/certwright/certwright/internal/pki"
@@ -97,7 +96,7 @@ var forms = map[clm.Attr]func(string) (value string, ok bool){
 		return pki.KeySpec{Algorithm: clm.ECC, Curve: clm.CurveName(s)}
 	}, func(k pki.KeySpec) string { return k.Curve }),
 
-	clm.ManagementType: asManagement, clm.ValidityDays: asCount, clm.RenewalWindow: asCount, clm.EndDate: asDate,
+	clm.ManagementType: clm.ReadManagementType, clm.ValidityDays: asCount, clm.RenewalWindow: asCount, clm.EndDate: asDate,
 
 	clm.Off: asFlag, clm.UserCSR: asFlag, clm.KeyOnApplication: asFlag, clm.ReuseKeyAllowed: asFlag, clm.ReuseKeyWanted: asFlag,
 	clm.UniqueSubject: asFlag, clm.ProhibitWildcard: asFlag, clm.AnyPassword: asFlag, clm.NoAutoRenewal: asFlag,
@@ -159,19 +158,8 @@ func asCount(s string) (string, bool) {
 }
 
 func asDate(s string) (string, bool) {
-	return s, slices.ContainsFunc(endDateLayouts, func(layout string) bool {
-		_, err := time.Parse(layout, s)
-		return err == nil
-	})
-}
-
-func asManagement(s string) (string, bool) {
-	for _, t := range []string{clm.Unassigned, clm.Monitoring, clm.Enrollment, clm.Provisioning} {
-		if strings.EqualFold(strings.TrimSpace(s), t) {
-			return t, true
-		}
-	}
-	return "", false
+	_, ok := clm.ParseEndDate(s)
+	return s, ok
 }
 
 // asKey reads a part of what a key is like: one that can be made.

@@ -141,9 +141,6 @@ func specOf(d clm.Demand) pki.KeySpec {
 	return pki.KeySpec{Algorithm: clm.Algorithm(d.KeyAlgorithm), Curve: clm.CurveName(d.Curve)}
 }
 
-// endDateLayouts are the forms in which clients write an end date.
-var endDateLayouts = clm.EndDateLayouts
-
 // endDate is the end that was asked for: for authorities of the kind, or for any.
 // It is zero where none was.
 func endDate(path clm.Path, kind string) (time.Time, error) {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -59,17 +58,7 @@ func TestNewRequestWinsOverWorker(t *testing.T) {
 		f := &coretest.Faulty{}
 		r := coretest.New(t, d, coretest.Options{Connectors: f.Connectors()})
 		r.AddFaulty(nil)
-		asking, held := make(chan struct{}, 1), make(chan struct{})
-		release := sync.OnceFunc(func() { close(held) })
-		t.Cleanup(release) // a test that fails must not leave the worker waiting
-		var isAsked atomic.Bool
-		f.At(func(_ context.Context, c coretest.Call) error {
-			if c.Name == "collect" && c.After && isAsked.CompareAndSwap(false, true) {
-				asking <- struct{}{}
-				<-held
-			}
-			return nil
-		})
+		asking, release := f.Hold(t, "collect")
 		const cn = "www.example.com"
 		first := ask(t, r, cn)
 		receive(t, "the CA to be asked", asking)

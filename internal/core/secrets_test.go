@@ -164,16 +164,7 @@ func TestLateSaveKeepsTheNewSeal(t *testing.T) {
 		f := &coretest.Faulty{}
 		r := coretest.New(t, d, coretest.Options{Connectors: f.Connectors()})
 		r.AddFaulty(nil)
-		asking, held := make(chan struct{}, 1), make(chan struct{})
-		release := sync.OnceFunc(func() { close(held) })
-		t.Cleanup(release) // a test that fails must not leave the worker waiting
-		f.At(func(_ context.Context, c coretest.Call) error {
-			if c.Name == "collect" && c.After {
-				asking <- struct{}{}
-				<-held
-			}
-			return nil
-		})
+		asking, release := f.Hold(t, "collect")
 		done := ask(t, r, "www.example.com")
 		receive(t, "the CA to be asked", asking)
 		var err error

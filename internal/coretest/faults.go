@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/x509"
 	"sync"
+	"sync/atomic"
+	"testing"
 
 	"github.com/certwright/certwright/internal/ca"
 	"github.com/certwright/certwright/internal/ca/embedded"
@@ -55,6 +57,24 @@ func (f *Faulty) At(hook func(context.Context, Call) error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.hook = hook
+}
+
+// Hold has the CA keep its answer to the first call of the name to itself: asked gets
+// a value when it has done what it was asked for, release lets the answer go, as the
+// end of the test does.
+func (f *Faulty) Hold(t testing.TB, name string) (asked <-chan struct{}, release func()) {
+	asking, held := make(chan struct{}, 1), make(chan struct{})
+	release = sync.OnceFunc(func() { close(held) })
+	t.Cleanup(release)
+	var isHeld atomic.Bool
+	f.At(func(_ context.Context, c Call) error {
+		if c.Name == name && c.After && isHeld.CompareAndSwap(false, true) {
+			asking <- struct{}{}
+			<-held
+		}
+		return nil
+	})
+	return asking, release
 }
 
 // Calls is how often a call of that name was begun.

@@ -314,7 +314,7 @@ func (in *enrolment) own() (map[clm.Attr][]string, error) {
 		own[clm.NoAutoRenewal] = []string{flag(in.DisableAutomaticRenewal.Value)}
 	}
 	if t := in.ManagementType.Trimmed(); t != "" {
-		known, ok := managementType(t)
+		known, ok := clm.ReadManagementType(t)
 		if !ok {
 			return own, clm.Fail(clm.Invalid, "management", t)
 		}
@@ -370,16 +370,6 @@ func (a *api) people(c *call, members []principal) (ids []string, err error) {
 		}
 	}
 	return ids, nil
-}
-
-// managementType is the canonical spelling of a management type.
-func managementType(s string) (known string, ok bool) {
-	for _, t := range []string{clm.Unassigned, clm.Monitoring, clm.Enrollment, clm.Provisioning} {
-		if strings.EqualFold(t, s) {
-			return t, true
-		}
-	}
-	return "", false
 }
 
 // flag writes a yes or no as attributes have it.

@@ -64,6 +64,8 @@ var floors = map[string]floor{
 		ours:   []string{"clm", "core", "pki", "secret", "api/lenient", "api/names"},
 		theirs: []string{"github.com/go-chi/chi/v5", "golang.org/x/time"},
 	},
+	"internal/api/relying": {ours: []string{"clm", "core", "pki"}},
+
 	"internal/web":    {ours: []string{"clm", "core", "pki", "secret"}},
 	"internal/estate": {ours: []string{"clm", "core", "pki", "secret", "api/names"}, theirs: []string{"go.yaml.in/yaml/v3"}},
 

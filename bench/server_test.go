@@ -94,7 +94,7 @@ func (s *server) start(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	s.command = exec.Command(program, "serve", "--data", s.dir, "--listen", s.address, "--database", s.database)
+	s.command = exec.Command(program, "serve", "--data", s.dir, "--listen", s.address, "--publish", "127.0.0.1:0", "--database", s.database)
 	s.command.Env = append(os.Environ(), "CERTWRIGHT_ADMIN_PASSWORD="+password)
 	s.command.Stderr = os.Stderr
 	if err := s.command.Start(); err != nil {

@@ -52,7 +52,7 @@ func TestSecondServerIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	second := exec.Command(certwright, "serve", "--data", s.dir, "--listen", addr)
+	second := exec.Command(certwright, "serve", "--data", s.dir, "--listen", addr, "--publish", "127.0.0.1:0")
 	ended := make(chan error, 1)
 	out := &strings.Builder{}
 	second.Stdout, second.Stderr = out, out

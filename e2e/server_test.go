@@ -60,6 +60,10 @@ func newServer(dir, kind string) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
+	public, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
 	data := filepath.Join(dir, "data")
 	s := &server{
 		kind: kind,
@@ -67,7 +71,7 @@ func newServer(dir, kind string) (*server, error) {
 		dir:  data,
 		ca:   filepath.Join(data, "ca.pem"),
 		log:  filepath.Join(dir, "server.log"),
-		args: []string{"serve", "--data", data, "--listen", addr, "--estate", estate},
+		args: []string{"serve", "--data", data, "--listen", addr, "--publish", public, "--estate", estate},
 	}
 	if url != "" {
 		s.args = append(s.args, "--database", url)

@@ -70,7 +70,7 @@ func runDemo(ctx context.Context, out io.Writer, listen string, once bool) error
 	}
 	up, down := make(chan start, 1), make(chan error, 1)
 	s := serve{
-		place: place{data: dir, rehearsal: true}, listen: listen, estate: estateFile, status: http.StatusAccepted, out: io.Discard, log: slog.New(slog.DiscardHandler),
+		place: place{data: dir}, listen: listen, publish: publish{listen: "127.0.0.1:0"}, estate: estateFile, status: http.StatusAccepted, out: io.Discard, log: slog.New(slog.DiscardHandler),
 		ready: func(address string, admin secret.Plain) { up <- start{address, admin} },
 	}
 	serving, stop := context.WithCancel(ctx)
@@ -191,8 +191,11 @@ func (d *demonstration) steps(ctx context.Context) error {
 	if _, err := d.call(ctx, "Ask for a name that policy forbids", 400, "POST", "/vedsdk/Certificates/Request", object{"PolicyDN": `\VED\Policy\Shop`, "Subject": "www.elsewhere.example"}); err != nil {
 		return err
 	}
-	const broken = `\VED\Policy\Shop\broken.shop.example`
-	if _, err := d.call(ctx, "Retrieve one that has failed (on stage, for this tour)", 500, "POST", "/vedsdk/Certificates/Retrieve", object{"CertificateDN": broken, "Format": "Base64"}); err != nil {
+	guid, _ := first["Guid"].(string)
+	if err := d.fail(ctx, dn, guid); err != nil {
+		return err
+	}
+	if err := d.revoke(ctx, dn, guid); err != nil {
 		return err
 	}
 	_, err = d.call(ctx, "List what is there", 200, "GET", "/vedsdk/Certificates/?ParentDnRecursive=%5CVED%5CPolicy%5CShop", nil)
@@ -208,7 +211,7 @@ func (d *demonstration) begin(title string) {
 // call is a step of one request, of whose answer everything is printed in short.
 func (d *demonstration) call(ctx context.Context, title string, want int, method, path string, body map[string]any) (map[string]any, error) {
 	d.begin(title)
-	return d.send(ctx, want, method, path, body, func(answer map[string]any) (string, error) { return short(answer), nil })
+	return d.send(ctx, want, method, path, body, whole)
 }
 
 // send sends a request and prints it and what tell says of the answer. Another

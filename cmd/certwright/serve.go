@@ -41,12 +41,13 @@ const gcPercent = 400
 // serve is what the command serve is told.
 type serve struct {
 	place
-	listen string
-	estate string
-	status int
-	noKeys bool
-	out    io.Writer
-	log    *slog.Logger
+	listen  string
+	publish publish
+	estate  string
+	status  int
+	noKeys  bool
+	out     io.Writer
+	log     *slog.Logger
 
 	ready func(address string, password secret.Plain) // called once it serves; nil: nobody asks
 }
@@ -69,6 +70,7 @@ func newServe() *cobra.Command {
 	s.place.flags(c)
 	s.place.rehearsalFlag(c)
 	c.Flags().StringVar(&s.listen, "listen", "127.0.0.1:8443", "`address` to serve on")
+	s.publish.flags(c)
 	c.Flags().StringVar(&s.estate, "estate", "", "estate `file` to apply at start")
 	c.Flags().IntVar(&s.status, "request-timeout-status", http.StatusAccepted, "HTTP status of Certificates/Request when its wait runs out: 202 as the vendor's, or 200 for clients that take nothing else")
 	c.Flags().BoolVar(&s.noKeys, "no-api-keys", false, "refuse the old vedsdk/authorize, which gives keys instead of tokens")
@@ -88,11 +90,18 @@ func (s *serve) run(ctx context.Context) (err error) {
 		return fmt.Errorf("listen: %w", err)
 	}
 	defer listener.Close()
+	if err := s.publish.open(); err != nil {
+		return err
+	}
+	defer s.publish.close()
 	sys, err := s.place.open(ctx, s.log)
 	if err != nil {
 		return err
 	}
 	defer sys.db.Close()
+	if err := s.publish.announce(ctx, sys); err != nil {
+		return err
+	}
 	password, err := sys.setUp(ctx)
 	if err != nil {
 		return err
@@ -125,6 +134,7 @@ func (s *serve) run(ctx context.Context) (err error) {
 	}
 	address := "https://" + listener.Addr().String()
 	fmt.Fprintf(s.out, "serving on %s, CA certificates in %s\n", address, filepath.Join(s.data, "ca.pem"))
+	s.publish.tell(s.out)
 	if s.ready != nil {
 		s.ready(address, password)
 	}
@@ -133,37 +143,65 @@ func (s *serve) run(ctx context.Context) (err error) {
 
 // serve answers requests until ctx ends, then finishes those under way.
 func (s *serve) serve(ctx context.Context, listener net.Listener, sys *system, own *ownCertificate) error {
-	server := &http.Server{
-		Handler:           s.handler(sys),
-		ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
-		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
-		TLSConfig: &tls.Config{
-			MinVersion:     tls.VersionTLS12,
-			NextProtos:     []string{"http/1.1"}, // HTTP/2 has no reason phrase
-			GetCertificate: own.get,
-			ClientAuth:     tls.RequestClientCert, // judged where it is used: see core.LoginCertificate
-		},
+	m := newMetrics(sys)
+	api := s.server(s.handler(sys, m))
+	api.TLSConfig = &tls.Config{
+		MinVersion:     tls.VersionTLS12,
+		NextProtos:     []string{"http/1.1"}, // HTTP/2 has no reason phrase
+		GetCertificate: own.get,
+		ClientAuth:     tls.RequestClientCert, // judged where it is used: see core.LoginCertificate
 	}
-	server.RegisterOnShutdown(sys.EndWaits)
-	failed := make(chan error, 1)
-	go func() { failed <- server.ServeTLS(listener, "", "") }()
+	api.RegisterOnShutdown(sys.EndWaits)
+	servers := []*http.Server{api}
+	failed := make(chan error, 2)
+	go func() { failed <- api.ServeTLS(listener, "", "") }()
+	if s.publish.listener != nil {
+		public := s.server(m.published(s.publish.handler(sys, s.log)))
+		servers = append(servers, public)
+		go func() { failed <- public.Serve(s.publish.listener) }()
+	}
+	left := len(servers)
+	var failure error
 	select {
 	case err := <-failed:
-		return fmt.Errorf("serve: %w", err)
+		failure, left = fmt.Errorf("serve: %w", err), left-1
 	case <-ctx.Done():
 	}
 	s.log.Info("stopping")
-	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
-	defer cancel()
-	err := server.Shutdown(ending)
-	<-failed
+	err := errors.Join(failure, s.stop(ctx, servers))
+	for range left {
+		<-failed
+	}
 	return err
 }
 
-// handler is everything that the server answers.
-func (s *serve) handler(sys *system) http.Handler {
+// server is an HTTP server with the limits that all of ours have.
+func (s *serve) server(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+}
+
+// stop lets the servers finish what is under way, all within one time limit.
+func (s *serve) stop(ctx context.Context, servers []*http.Server) error {
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer cancel()
+	ended := make(chan error, len(servers))
+	for _, server := range servers {
+		go func() { ended <- server.Shutdown(ending) }()
+	}
+	var err error
+	for range servers {
+		err = errors.Join(err, <-ended)
+	}
+	return err
+}
+
+// handler is everything that the API's listener answers.
+func (s *serve) handler(sys *system, m *metrics) http.Handler {
 	api := tpp.Handler(sys.Core, tpp.Options{NoLegacyKeys: s.noKeys, RequestTimeoutStatus: s.status, Log: s.log})
-	m := newMetrics(sys)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok\n") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {

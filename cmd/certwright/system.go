@@ -90,7 +90,7 @@ func (p place) open(ctx context.Context, log *slog.Logger) (*system, error) {
 	if p.rehearsal {
 		log.Warn("started for rehearsals: estate files may put certificates into made-up states; not for certificates that anybody relies on")
 	}
-	c := core.New(core.Config{DB: db, Box: box, Connectors: all.Registry, MakeIssuer: makeIssuer, Log: log, Rehearsal: p.rehearsal})
+	c := core.New(core.Config{DB: db, Box: box, Connectors: all.Registry, MakeIssuer: makeIssuer, MakeResponder: embedded.NewResponder, Log: log, Rehearsal: p.rehearsal})
 	return &system{Core: c, db: db, box: box}, nil
 }
 
@@ -115,7 +115,9 @@ func (p place) openBox(ctx context.Context, db *store.DB, passphrase secret.Plai
 
 // makeIssuer makes CA certificates for keys that are held here.
 func makeIssuer(above *ca.Issuer, n core.NewIssuer, key crypto.Signer, at time.Time) (ca.Issuer, error) {
-	spec := embedded.Spec{Name: n.Name, Subject: n.Subject, Key: key, At: at, Years: n.Years}
+	spec := embedded.Spec{
+		Name: n.Name, Subject: n.Subject, Key: key, At: at, Years: n.Years, AIAURL: n.AIAURL, OCSPURL: n.OCSPURL, CDPURL: n.CDPURL,
+	}
 	if above == nil {
 		return embedded.NewRoot(spec)
 	}

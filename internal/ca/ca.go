@@ -11,7 +11,7 @@ import (
 	"github.com/certwright/certwright/internal/clm"
 )
 
-// A CA issues and revokes certificates.
+// A CA issues certificates.
 type CA interface {
 	// Submit places the order and returns the CA's name for it. Called again with
 	// the same Key it must not make the CA issue twice if there is any way to tell.
@@ -19,9 +19,14 @@ type CA interface {
 
 	// Collect fetches the certificate, or says when to ask again.
 	Collect(ctx context.Context, o Order) (Issued, error)
+}
 
-	// Revoke revokes. Revoking twice succeeds.
-	Revoke(ctx context.Context, cert []byte, reason int) error
+// A Revoker is a CA that can be asked to revoke what it has issued. One that is
+// Local need not be: what is revoked is written down by whoever holds its key.
+type Revoker interface {
+	// Revoke revokes. Revoking twice succeeds, whatever the reason was the first time.
+	// A comment that is too long for the CA is the CA's to refuse.
+	Revoke(ctx context.Context, cert []byte, reason clm.Reason, comment string) error
 }
 
 // Issued is what Collect brings: the certificate and the chain above it, the
@@ -42,6 +47,7 @@ type Order struct {
 	Days    int       // validity in days; zero leaves it to the CA
 	EndDate time.Time // wins over Days when it is not zero
 	Ref     string    // the CA's name for the order, once known
+	Shard   int64     // the part of a revocation list in which a CA of ours is to name the certificate
 }
 
 // Local is a CA that touches nothing outside this process: its certificates are
@@ -64,9 +70,10 @@ type Issuer struct {
 // Settings is what a connector is made from: the values of its Fields, the
 // issuer that the template names, if it names one, and the clock.
 type Settings struct {
-	Values map[string]string
-	Issuer *Issuer
-	Now    func() time.Time // nil means time.Now; it decides only when to ask again, never what a certificate says
+	Values  map[string]string
+	Issuer  *Issuer
+	Publish string           // the address below which this installation publishes, see ListURL; empty: nowhere
+	Now     func() time.Time // nil means time.Now; it decides only when to ask again, never what a certificate says
 }
 
 // A Field is a setting of a connector. Forms, flags and the dialects' attributes

@@ -46,8 +46,9 @@ const (
 	Origin      Attr = "origin"
 	CreatedBy   Attr = "created-by"
 	RenewedBy   Attr = "renewed-by"
-	HeldCSR     Attr = "held-csr"  // the version with a signing request that was handed in but not acted upon
-	Consumers   Attr = "consumers" // several; the applications that use the certificate, by ID, in the order in which they came
+	KeyHolder   Attr = "key-holder" // the version whose private key is taken for that of the certificate in use; NoKeyHolder for none; where it is not said, the version in use
+	HeldCSR     Attr = "held-csr"   // the version with a signing request that was handed in but not acted upon
+	Consumers   Attr = "consumers"  // several; the applications that use the certificate, by ID, in the order in which they came
 
 	Host       Attr = "host"        // of a device or application: its address
 	Port       Attr = "port"        //
@@ -131,4 +132,18 @@ func EndDateFor(kind string) Attr { return EndDate + "/" + Attr(kind) }
 const (
 	WaitSetting  Attr = "default-wait"  // how long calls wait for work that say nothing of it, in seconds
 	LoginIssuers Attr = "login-issuers" // several; the issuers whose certificates vouch for a login
+
+	PublishURL  Attr = "publish-url"   // several; the addresses below which CA certificates, revocation lists and OCSP are served: the one that new certificates name, then former ones
+	OCSPNonce   Attr = "ocsp-nonce"    // 1: OCSP answers repeat the nonce of their requests
+	LateOrders  Attr = "late-orders"   // what becomes of a certificate that comes from an outside CA when nobody wants it any more: RevokeLate or KeepLate
+	ListSameKey Attr = "list-same-key" // 1: who revokes a certificate for a compromised key is told which others have the key
+)
+
+// NoKeyHolder is the key holder of a certificate whose private key is not held.
+const NoKeyHolder = "0"
+
+// What may become of certificates that nobody wants any more.
+const (
+	RevokeLate = "revoke" // unless said otherwise
+	KeepLate   = "keep"
 )

@@ -8,7 +8,10 @@ import (
 
 // plans is the whole lifecycle, to be read like a table of contents.
 var plans = map[Op][]Stage{
-	Enroll: {CreateKey, CreateCSR, Submit, Collect, Activate, End},
+	Enroll:  {CreateKey, CreateCSR, Submit, Collect, Activate, End},
+	Install: {Place, Inspect, Configure, Reload, Verify, End},
+	Revoke:  {RevokeAt, End},
+	Abandon: {Collect, Disown, End},
 }
 
 // Plan lists the stages of an operation in their order.
@@ -37,7 +40,8 @@ type Outcome struct {
 	Chain [][]byte // the certificates above Cert, the issuer first
 }
 
-// Begin makes the first state of a work that starts at the stage.
+// Begin makes the first state of a work that starts at the stage, in the lane of
+// enrolments unless it is put into another.
 func Begin(op Op, at Stage, now time.Time) Work {
 	return Work{Op: op, Lane: EnrollLane, Stage: at, Since: now, NotBefore: now, Created: now}
 }
@@ -53,7 +57,7 @@ func Advance(w Work, out Outcome, err error, now time.Time) Work {
 		w.NotBefore = out.Later
 	case err == nil:
 		w.Failure = "no answer in time"
-	case isPermanent(err) || w.Attempt+1 >= MaxAttempts:
+	case IsPermanent(err) || w.Attempt+1 >= MaxAttempts:
 		w.Failure = orElse(err.Error(), noWords)
 		w.Attempt++
 	default:
@@ -85,7 +89,8 @@ func Permanent(err error) error {
 	return permanent{err}
 }
 
-func isPermanent(err error) bool {
+// IsPermanent reports whether trying again cannot mend err.
+func IsPermanent(err error) bool {
 	_, ok := errors.AsType[permanent](err)
 	return ok
 }

@@ -16,6 +16,14 @@ func (c Certificate) IsOff() bool { return len(c.Own[Off]) > 0 && c.Own[Off][0] 
 // bits. It says nothing of when the version was made.
 type VersionID int64
 
+// shardSize is how many version numbers share a part of a revocation list. Every
+// fourth is a version, so that no part names more than a quarter as many certificates.
+const shardSize = 4096
+
+// Shard is the part of its issuer's revocation list in which the version is named
+// once it is revoked. However many certificates there are, a part stays small.
+func (id VersionID) Shard() int64 { return int64(id) / shardSize }
+
 // A Version is one of the certificates that a place holds over time. It exists
 // from the moment it is asked for; each of its parts is empty until learnt.
 type Version struct {
@@ -34,6 +42,7 @@ type Version struct {
 	Serial      string    // upper-case hex, whole octets
 	NotBefore   time.Time // of Cert
 	NotAfter    time.Time // of Cert
+	Orphaned    time.Time // when Cert came although nobody wanted it any more; zero for nearly all
 }
 
 // Facts are what the inventory knows of a certificate, beside what stands in its Version.
@@ -51,7 +60,10 @@ type Op string
 
 // The operations that have a plan.
 const (
-	Enroll Op = "enroll"
+	Enroll  Op = "enroll"  // lead to a new version
+	Install Op = "install" // put the version in use where an application uses it
+	Revoke  Op = "revoke"  // have the CA revoke a version
+	Abandon Op = "abandon" // see what becomes of an order that nobody wants any more
 )
 
 // A Stage is a step of a plan: the only program counter.
@@ -64,15 +76,33 @@ const (
 	Submit    Stage = "submit"
 	Collect   Stage = "collect"
 	Activate  Stage = "activate"
-	End       Stage = "end"
+	Disown    Stage = "disown"
+	RevokeAt  Stage = "revoke"
+
+	Place     Stage = "place"
+	Inspect   Stage = "inspect"
+	Configure Stage = "configure"
+	Reload    Stage = "reload"
+	Verify    Stage = "verify"
+
+	End Stage = "end"
 )
 
 // A Lane separates works of one object that do not disturb one another. In each
 // lane of an object at most one work is open.
 type Lane string
 
-// EnrollLane is the lane of everything that leads to a new version.
-const EnrollLane Lane = "enroll"
+// The lanes that a subject has once.
+const (
+	EnrollLane  Lane = "enroll"  // of a certificate: everything that leads to a new version
+	InstallLane Lane = "install" // of an application
+)
+
+// RevokeLane is the lane of the revocation of one version.
+func RevokeLane(v VersionID) Lane { return Lane(fmt.Sprintf("revoke/%d", v)) }
+
+// AbandonLane is the lane of a version that was ordered and is not wanted any more.
+func AbandonLane(v VersionID) Lane { return Lane(fmt.Sprintf("abandon/%d", v)) }
 
 // A WorkID names a work. It grows with time.
 type WorkID int64

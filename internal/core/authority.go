@@ -24,6 +24,8 @@ type authority struct {
 	kind   string            // the class name that clients know it by
 	driver string            // which connector it was made by
 	values map[string]string // what it was made from
+
+	publish string // the address that its certificates name
 }
 
 // isLocal reports whether the CA touches nothing outside this process.
@@ -52,6 +54,21 @@ func (c *Core) authority(tx *store.Tx, dn string) (authority, error) {
 	if err != nil {
 		return authority{}, aboutCA(dn, err)
 	}
+	return c.authorityOf(tx, path)
+}
+
+// authorityByID is authority for the template from which a version was ordered.
+func (c *Core) authorityByID(tx *store.Tx, id clm.ObjectID) (authority, error) {
+	path, err := tx.PathByID(id)
+	if err != nil {
+		return authority{}, aboutCA("of the certificate", err)
+	}
+	return c.authorityOf(tx, path)
+}
+
+// authorityOf is authority for the template at the end of the path.
+func (c *Core) authorityOf(tx *store.Tx, path clm.Path) (_ authority, err error) {
+	dn := string(path.Last().DN)
 	driver := path.Value(clm.Driver).First()
 	connector, ok := c.connectors[driver]
 	if !ok {
@@ -64,14 +81,18 @@ func (c *Core) authority(tx *store.Tx, dn string) (authority, error) {
 		}
 	}
 	id, kind := path.Last().ID, path.Value(clm.AuthorityKind).First()
+	publish, err := publishAddress(tx)
+	if err != nil {
+		return authority{}, aboutCA(dn, err)
+	}
 	c.mu.Lock()
 	known, ok := c.authorities[string(id)]
 	c.mu.Unlock()
-	if ok && known.driver == driver && maps.Equal(known.values, values) {
+	if ok && known.driver == driver && known.publish == publish && maps.Equal(known.values, values) {
 		known.kind = kind
 		return known, nil
 	}
-	settings := ca.Settings{Values: values, Now: c.db.Now}
+	settings := ca.Settings{Values: values, Publish: publish, Now: c.db.Now}
 	if name := values[string(clm.Issuer)]; name != "" {
 		if settings.Issuer, err = c.issuer(tx, name); err != nil {
 			return authority{}, aboutCA(dn, err)
@@ -81,7 +102,7 @@ func (c *Core) authority(tx *store.Tx, dn string) (authority, error) {
 	if err != nil {
 		return authority{}, clm.Permanent(fmt.Errorf("certificate authority %s: %w", dn, err))
 	}
-	fresh := authority{CA: made, id: id, kind: kind, driver: driver, values: values}
+	fresh := authority{CA: made, id: id, kind: kind, driver: driver, values: values, publish: publish}
 	c.mu.Lock()
 	c.authorities[string(id)] = fresh
 	c.mu.Unlock()
@@ -160,6 +181,10 @@ type NewIssuer struct {
 	Subject clm.Names
 	Key     pki.KeySpec
 	Years   int // how long it lasts; zero leaves it to the maker
+
+	// Where relying parties find the certificate of the CA above, whether this one is
+	// revoked, and the list of all that it has revoked; AddIssuer fills them in.
+	AIAURL, OCSPURL, CDPURL string
 }
 
 // AddIssuer makes a CA whose key is held here. A name that is taken is left as it
@@ -178,10 +203,18 @@ func (c *Core) AddIssuer(ctx context.Context, who clm.Actor, n NewIssuer) (added
 	}
 	err = c.db.Write(ctx, store.Entry{Actor: who, Action: "add issuer", Subject: n.Name}, func(tx *store.Tx) error {
 		var above *ca.Issuer
+		n := n
 		if n.Above != "" {
 			var err error
 			if above, err = c.issuer(tx, n.Above); err != nil {
 				return err
+			}
+			base, err := publishAddress(tx)
+			if err != nil {
+				return err
+			}
+			if base != "" {
+				n.AIAURL, n.OCSPURL, n.CDPURL = ca.CertURL(base, n.Above), ca.OCSPURL(base), ca.WholeListURL(base, n.Above)
 			}
 		}
 		made, err := c.makeIssuer(above, n, key, tx.Now)

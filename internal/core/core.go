@@ -20,13 +20,14 @@ import (
 
 // Config is what a Core is made of.
 type Config struct {
-	DB         *store.DB
-	Box        *secret.Box
-	Connectors ca.Registry
-	MakeIssuer IssuerMaker
-	Log        *slog.Logger
-	Workers    int  // works carried out at a time; zero means DefaultWorkers
-	Rehearsal  bool // certificates may be put on stage, see Rehearse
+	DB            *store.DB
+	Box           *secret.Box
+	Connectors    ca.Registry
+	MakeIssuer    IssuerMaker
+	MakeResponder ResponderMaker // nil: OCSP requests are not answered
+	Log           *slog.Logger
+	Workers       int  // works carried out at a time; zero means DefaultWorkers
+	Rehearsal     bool // certificates may be put on stage, see Rehearse
 }
 
 // DefaultWorkers is how many works are carried out at a time unless said
@@ -35,25 +36,30 @@ const DefaultWorkers = 128
 
 // Core is the whole server without its edges. Its methods may be used concurrently.
 type Core struct {
-	db         *store.DB
-	box        *secret.Box
-	connectors ca.Registry
-	makeIssuer IssuerMaker
-	log        *slog.Logger
-	workers    int
-	rehearsal  bool
+	db            *store.DB
+	box           *secret.Box
+	connectors    ca.Registry
+	makeIssuer    IssuerMaker
+	makeResponder ResponderMaker
+	log           *slog.Logger
+	workers       int
+	rehearsal     bool
 
 	failures failures
+	watch    watch         // what was learnt by looking for revocations
 	hurry    chan struct{} // closed when nobody shall wait any more
 	hashing  chan struct{} // holds a token for each password that is being checked
 	opening  chan struct{} // holds a token for each file that is being opened to be imported
 	free     chan struct{} // a token for each worker of the runner that has nothing to do
 	handed   chan *task    // work that was claimed as it was written down
+	signing  chan struct{} // holds a token for each list or answer that is being signed
+	answers  answers
 
 	mu          sync.Mutex
 	held        map[clm.WorkID]int64 // works that are being carried out, with their epochs
 	issuers     map[string]*ca.Issuer
 	authorities map[string]authority
+	published   []*publisher // replaced, never changed
 }
 
 // New makes a Core. It does nothing by itself until Run is called.
@@ -63,11 +69,12 @@ func New(c Config) *Core {
 	}
 	return &Core{
 		db: c.DB, box: c.Box, connectors: c.Connectors, makeIssuer: c.MakeIssuer, log: c.Log, workers: c.Workers,
-		rehearsal: c.Rehearsal,
-		held:      map[clm.WorkID]int64{}, issuers: map[string]*ca.Issuer{}, authorities: map[string]authority{},
+		rehearsal: c.Rehearsal, makeResponder: c.MakeResponder,
+		held: map[clm.WorkID]int64{}, issuers: map[string]*ca.Issuer{}, authorities: map[string]authority{},
 		hurry:   make(chan struct{}),
 		hashing: make(chan struct{}, runtime.GOMAXPROCS(0)),
 		opening: make(chan struct{}, (runtime.GOMAXPROCS(0)+1)/2), // there are others to be served
+		signing: make(chan struct{}, (runtime.GOMAXPROCS(0)+1)/2), // the same
 		free:    make(chan struct{}, c.Workers), handed: make(chan *task, c.Workers),
 	}
 }

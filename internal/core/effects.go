@@ -20,7 +20,8 @@ type task struct {
 	work    clm.Work
 	path    clm.Path // ends at the place
 	version clm.Version
-	before  *clm.Version // the version whose key is taken over; nil where a new one is made
+	revoke  clm.Revocation // of the version, where that is what the work is about
+	before  *clm.Version   // the version whose key is taken over; nil where a new one is made
 	ca      authority
 	chain   [][]byte      // learnt with the certificate
 	names   clm.Names     // what the certificate is to say
@@ -39,6 +40,28 @@ var effects = map[clm.Stage]effect{
 	clm.Submit:    (*Core).submit,
 	clm.Collect:   (*Core).collect,
 	clm.Activate:  (*Core).activate,
+	clm.Disown:    (*Core).disown,
+	clm.RevokeAt:  (*Core).revokeAt,
+	clm.Place:     (*Core).provision,
+	clm.Inspect:   (*Core).provision,
+	clm.Configure: (*Core).provision,
+	clm.Reload:    (*Core).provision,
+	clm.Verify:    (*Core).provision,
+}
+
+// A trade is what the works of one operation have in common.
+type trade struct {
+	equip  func(*Core, context.Context, *task) error // adds to the facts what the effects need
+	keep   func(*store.Tx, *task) error              // writes what was learnt, whenever the work is saved; nil: nothing is
+	finish func(*Core, *store.Tx, *task) error       // is part of the transaction that ends the work; nil: nothing follows
+}
+
+// trades has one for every operation.
+var trades = map[clm.Op]trade{
+	clm.Enroll:  {(*Core).equipEnrolment, keepVersion, (*Core).putInUse},
+	clm.Abandon: {(*Core).equipOrdered, keepVersion, (*Core).orphan},
+	clm.Revoke:  {(*Core).equipRevocation, nil, (*Core).revoked},
+	clm.Install: {(*Core).equipNothing, nil, nil},
 }
 
 // seenOutside lists the stages at which something outside sees what was made so
@@ -94,13 +117,17 @@ func (c *Core) createCSR(_ context.Context, t *task) (clm.Outcome, error) {
 	return clm.Outcome{CSR: csr}, clm.Permanent(err)
 }
 
-// submit places the order. Again is harmless: the CA knows the order by its key.
+// submit places the order. Again is harmless: the CA knows the order by its key. A
+// local CA's name for it is not kept: nobody outside knows of the order.
 func (c *Core) submit(ctx context.Context, t *task) (clm.Outcome, error) {
 	order, err := t.order()
 	if err != nil {
 		return clm.Outcome{}, clm.Permanent(err)
 	}
 	ref, err := t.ca.Submit(ctx, order)
+	if t.ca.isLocal() {
+		ref = ""
+	}
 	return clm.Outcome{Ref: ref}, err
 }
 
@@ -111,6 +138,9 @@ func (c *Core) collect(ctx context.Context, t *task) (clm.Outcome, error) {
 		return clm.Outcome{}, clm.Permanent(err)
 	}
 	issued, err := t.ca.Collect(ctx, order)
+	if t.work.Op == clm.Abandon {
+		issued.Later, err = t.bePatient(issued.Later, err, c.db.Now())
+	}
 	return clm.Outcome{Later: issued.Later, Cert: issued.Cert, Chain: issued.Chain}, err
 }
 
@@ -126,15 +156,26 @@ func (c *Core) activate(_ context.Context, t *task) (clm.Outcome, error) {
 	if !bytes.Equal(facts.KeyHash, t.version.KeyHash) {
 		return clm.Outcome{}, clm.Permanent(errors.New("the certificate is for another key"))
 	}
-	v := &t.version
-	v.Thumbprint, v.Serial, v.NotBefore, v.NotAfter = facts.Thumbprint, facts.Serial, facts.NotBefore, facts.NotAfter
+	t.identify(facts)
 	t.issued = factsOf(cert, facts)
 	return clm.Outcome{}, nil
 }
 
-// order is the order for the version. What it takes from the tree is read when the
-// work is claimed; a CA that is asked again may so be asked for something else, and
-// must go by the key of the order.
+// identify writes on the version which certificate it is.
+func (t *task) identify(facts pki.Identity) {
+	v := &t.version
+	v.Thumbprint, v.Serial, v.NotBefore, v.NotAfter = facts.Thumbprint, facts.Serial, facts.NotBefore, facts.NotAfter
+}
+
+// provision is for the drivers that put certificates where applications use them.
+// No class of applications has one.
+func (c *Core) provision(_ context.Context, t *task) (clm.Outcome, error) {
+	return clm.Outcome{}, clm.Permanent(fmt.Errorf("there is no driver for %s", t.path.Last().Class))
+}
+
+// order is the order for the version, the same order whichever work asks for what has
+// become of it. What it takes from the tree is read when the work is claimed; a CA that
+// is asked again may so be asked for something else, and must go by the key of the order.
 func (t *task) order() (ca.Order, error) {
 	end, err := endDate(t.path, t.ca.kind)
 	if err != nil {
@@ -145,7 +186,8 @@ func (t *task) order() (ca.Order, error) {
 		return ca.Order{}, err
 	}
 	return ca.Order{
-		Key: t.work.Key(), At: t.work.Created, CSR: t.version.CSR, Names: t.names, Days: days, EndDate: end, Ref: t.version.Ref,
+		Key: clm.Work{Op: clm.Enroll, Version: t.version.ID}.Key(), At: t.version.Created, CSR: t.version.CSR, Names: t.names, Days: days, EndDate: end, Ref: t.version.Ref,
+		Shard: t.version.ID.Shard(),
 	}, nil
 }
 
@@ -193,15 +235,15 @@ func (c *Core) load(ctx context.Context, w clm.Work) (*task, error) {
 	return t, err
 }
 
-// equip adds to the facts what can be had without the database, nearly always:
-// the CA, the names, and the key that is to be taken over.
-func (c *Core) equip(ctx context.Context, t *task) error {
+// equipEnrolment adds to the facts what can be had without the database, nearly
+// always: the CA, the names, and the key that is to be taken over.
+func (c *Core) equipEnrolment(ctx context.Context, t *task) error {
 	err := c.db.Glance(ctx, func(tx *store.Tx) (err error) {
 		if t.ca, err = c.authority(tx, t.path.Value(clm.IssuedBy).First()); err != nil {
 			return err
 		}
 		if t.work.Stage == clm.CreateKey && t.reusesKey() {
-			t.before, err = c.current(tx, t.path.Last())
+			t.before, err = c.keptKey(tx, t.path.Last())
 		}
 		return fault(err)
 	})
@@ -210,14 +252,75 @@ func (c *Core) equip(ctx context.Context, t *task) error {
 	}
 	if !t.version.UserCSR {
 		t.names = namesOf(t.path)
-	} else if len(t.names.CommonName)+len(t.names.DNS) == 0 {
-		csr, e := pki.ParseCSRDER(t.version.CSR)
-		if e != nil {
-			return clm.Permanent(e)
-		}
-		t.names = csr.Names
+	} else if e := t.takeNames(); e != nil {
+		return e
 	}
 	return err
+}
+
+// takeNames takes the names from the signing request, unless they are known already.
+func (t *task) takeNames() error {
+	if len(t.names.CommonName)+len(t.names.DNS) > 0 {
+		return nil
+	}
+	csr, err := pki.ParseCSRDER(t.version.CSR)
+	if err != nil {
+		return clm.Permanent(err)
+	}
+	t.names = csr.Names
+	return nil
+}
+
+// equipOrdered adds what the order was for, and the CA from which the version was
+// ordered. The names are those of the order: the place may have come to want others.
+func (c *Core) equipOrdered(ctx context.Context, t *task) error {
+	if err := t.takeNames(); err != nil {
+		return err
+	}
+	return c.db.Glance(ctx, func(tx *store.Tx) (err error) {
+		t.ca, err = c.authorityByID(tx, t.version.Authority)
+		return err
+	})
+}
+
+func (c *Core) equipNothing(context.Context, *task) error { return nil }
+
+// keepVersion writes down what the task has learnt of its version.
+func keepVersion(tx *store.Tx, t *task) (err error) {
+	if len(t.chain) > 0 {
+		if t.version.Chain, err = tx.SaveChain(t.chain); err != nil {
+			return err
+		}
+	}
+	return tx.SaveVersion(t.version)
+}
+
+// putInUse makes the new version the one in use.
+func (c *Core) putInUse(tx *store.Tx, t *task) error {
+	v := t.version
+	path, err := tx.PathByID(v.Certificate) // not t.path: what it says of renewal may have changed since
+	if err != nil {
+		return err
+	}
+	if err := setKeyHolder(tx, path.Last(), ""); err != nil {
+		return err
+	}
+	return tx.Activate(v, t.issued, path.PlanRenewal(v, tx.Now))
+}
+
+// standing is the work as it is to be written: as it stands, unless it would put
+// a key into use that has become known as compromised meanwhile. One that was made
+// for this very version cannot have.
+func (t *task) standing(tx *store.Tx) (clm.Work, error) {
+	w := t.work
+	if w.Op != clm.Enroll || !w.Done || !t.version.UserCSR && t.before == nil && t.ca.isLocal() {
+		return w, nil
+	}
+	bad, err := tx.KeyCompromised(t.version.KeyHash)
+	if bad {
+		w.Done, w.Stage, w.Failure = false, clm.Activate, "the private key is known to be compromised"
+	}
+	return w, err
 }
 
 // fault marks an error as one of ours, of which clients see no more than that.

@@ -12,6 +12,9 @@ import (
 // Lease is how long nobody else touches claimed work.
 const Lease = lease
 
+// KeyBatch is how many private keys are looked at in one go.
+const KeyBatch = keyBatch
+
 // MaxFailures, MaxAnyFailures and FailurePause are the limits of failed logins.
 const (
 	MaxFailures    = maxOwnFailures

@@ -50,6 +50,11 @@ type Details struct {
 	Issued
 	Fields    []FieldSetting // the custom fields that have a value
 	Consumers []clm.DN       // the applications that use it, in the order in which they came
+
+	Revocation clm.Revocation // of the version in use
+	Refusal    string         // why it could not be revoked
+	Key        KeyState       // how the private key stands to it
+	Installing bool           // an application is still to get it, or has failed to
 }
 
 // Details finds a certificate by its GUID. It fails with NotFound, also when the
@@ -69,12 +74,45 @@ func (c *Core) Details(ctx context.Context, who clm.Actor, id clm.ObjectID) (d D
 		if d.Consumers, err = consumersOf(tx, who, path.Last()); err != nil {
 			return err
 		}
-		if d.Issued, err = c.inUse(tx, path); err != nil || d.Open == nil || d.Place.Current == 0 {
+		if d.Issued, err = c.inUse(tx, path); err != nil || d.Place.Current == 0 {
 			return err
 		}
-		return d.read(tx, d.Place.Current)
+		if d.Open != nil {
+			if err := d.read(tx, d.Place.Current); err != nil {
+				return err
+			}
+		}
+		if d.Revocation, err = tx.Revocation(d.Place.Current); err != nil {
+			return err
+		}
+		if d.Refusal, err = refusalOf(tx, d.Version, d.Revocation); err != nil {
+			return err
+		}
+		if d.Installing, err = isInstalling(tx, path); err != nil {
+			return err
+		}
+		_, d.Key, err = keyHolder(tx, path.Last(), d.Version)
+		if err == nil && len(path.Last().Own[clm.KeyHolder]) > 0 {
+			d.Key, err = c.keyState(tx, path.Last(), d.Version)
+		}
+		return err
 	})
 	return d, err
+}
+
+// isInstalling reports whether the applications of the certificate at the end of the
+// path are served by us, and one of them has not got it yet.
+func isInstalling(tx *store.Tx, path clm.Path) (bool, error) {
+	if path.Management() != clm.Provisioning {
+		return false, nil
+	}
+	for _, id := range path.Last().Own[clm.Consumers] {
+		w, err := tx.OpenWork(clm.ObjectID(id), clm.InstallLane)
+		if err != nil || w != nil {
+			return w != nil, err
+		}
+	}
+	return false, nil
 }
 
 // Filter selects certificates. Values of one field are alternatives, fields must

@@ -68,7 +68,7 @@ func TestHistory(t *testing.T) {
 			unexpired bool
 			want      []int // days ago
 		}{{false, []int{1, 2, 3, 400}}, {true, []int{1, 2, 3}}} {
-			past, err := r.History(ctx, r.Admin, id, c.unexpired)
+			past, err := r.History(ctx, r.Admin, id, core.Pasts{Unexpired: c.unexpired})
 			if err != nil || len(past) != len(c.want) {
 				t.Fatalf("got %d, %v; want %d", len(past), err, len(c.want))
 			}
@@ -80,7 +80,7 @@ func TestHistory(t *testing.T) {
 		}
 		viewer := user(t, r, "viewer")
 		give(t, r, core.DefaultZone, "viewer", clm.View)
-		if _, err := r.History(ctx, viewer, id, false); !errors.Is(err, clm.NotFound) {
+		if _, err := r.History(ctx, viewer, id, core.Pasts{}); !errors.Is(err, clm.NotFound) {
 			t.Errorf("got %v, want that who may not read finds nothing", err)
 		}
 	})

@@ -172,6 +172,9 @@ func (c *Core) keep(tx *store.Tx, r Import, in incoming, path clm.Path, fresh bo
 	}
 	if !stays {
 		in.write(place.Own)
+		if err := c.keyAfter(tx, place, in, known); err != nil {
+			return done, err
+		}
 	}
 	// Nobody has asked for another one where nobody says so.
 	if _, isSaid := in.own[clm.NoAutoRenewal]; fresh && !isSaid && in.NotAfter.Before(tx.Now) {
@@ -214,13 +217,35 @@ func (c *Core) keep(tx *store.Tx, r Import, in incoming, path clm.Path, fresh bo
 	if place.Current != v.ID {
 		open, err := tx.OpenWork(place.ID, clm.EnrollLane)
 		if err == nil && open != nil {
-			err = tx.EndWork(open.ID)
+			err = endEnrolment(tx, *open)
 		}
 		if err != nil {
 			return done, err
 		}
 	}
 	return done, tx.Activate(v, factsOf(in.cert, in.Identity), path.RenewalAt(v))
+}
+
+// keyAfter writes on the place whose private key it has from then on. A certificate
+// that comes without its key changes nothing about the key that is there, be it that
+// it does not match: where the certificate was made, nobody has asked for another.
+func (c *Core) keyAfter(tx *store.Tx, place *clm.Object, in incoming, known clm.Version) error {
+	switch {
+	case in.Bundle.Key != nil || len(known.Sealed) > 0:
+		delete(place.Own, clm.KeyHolder)
+		return nil
+	case place.Current == 0 || place.Current == known.ID:
+		return nil
+	}
+	used, err := tx.Version(place.Current)
+	if err != nil {
+		return err
+	}
+	holder, _, err := keyHolder(tx, place, used)
+	if err == nil && len(holder.Sealed) > 0 {
+		set(place.Own, clm.KeyHolder, numberOf(holder.ID))
+	}
+	return err
 }
 
 // write writes on a place what the certificate says, so that the next one says the

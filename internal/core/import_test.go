@@ -124,7 +124,7 @@ func TestImportReplacesOrReconciles(t *testing.T) {
 			if got := inUse(t, r, done.DN); !bytes.Equal(got.Version.Cert, c.inUse.der) {
 				t.Errorf("%s: the wrong one is in use", c.name)
 			}
-			past, err := r.History(context.Background(), r.Admin, done.ID, false)
+			past, err := r.History(context.Background(), r.Admin, done.ID, core.Pasts{})
 			if err != nil || len(past) != len(c.past) {
 				t.Fatalf("%s: got a history of %d, %v", c.name, len(past), err)
 			}

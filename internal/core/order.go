@@ -41,7 +41,8 @@ func parseCSR(text string) (*pki.CSR, error) {
 }
 
 // judge is the one gate of compliance: no path to a certificate goes past it. A
-// key that has served before is reported by itself, everything else together.
+// key that has served before is reported by itself, everything else together. One
+// that is known to be compromised is refused whatever policy says.
 // Where subjects are to be unique, what passes has its subject from then on.
 func judge(tx *store.Tx, p clm.Policy, d clm.Demand, csr *pki.CSR, place clm.ObjectID) error {
 	if csr != nil {
@@ -49,7 +50,11 @@ func judge(tx *store.Tx, p clm.Policy, d clm.Demand, csr *pki.CSR, place clm.Obj
 		if err != nil {
 			return err
 		}
-		if seen && !p.KeyReuse {
+		bad, err := tx.KeyCompromised(csr.KeyHash)
+		if err != nil {
+			return err
+		}
+		if bad || seen && !p.KeyReuse {
 			return &clm.Error{Kind: clm.Violation, Breaches: []clm.Breach{{Rule: clm.RuleKeyReuse}}}
 		}
 	}
@@ -126,7 +131,7 @@ func begin(tx *store.Tx, who clm.Actor, path clm.Path, csr *pki.CSR, from *clm.W
 	}
 	w.Subject, w.Version, w.Actor, w.Reason = place.ID, v.ID, who.Name, reason
 	if from != nil {
-		if err := tx.EndWork(from.ID); err != nil {
+		if err := endEnrolment(tx, *from); err != nil {
 			return t, err
 		}
 		w.Failure, w.Overlaid = from.Failure, from.Failure != ""

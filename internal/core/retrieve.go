@@ -48,7 +48,7 @@ type Open struct {
 // Retrieve hands out the certificate in use, or says what is being done about
 // the next one.
 func (c *Core) Retrieve(ctx context.Context, who clm.Actor, r Retrieve) (got Issued, err error) {
-	var sealed []byte
+	var holder clm.Version
 	err = c.db.Read(ctx, func(tx *store.Tx) error {
 		path, rights, err := r.find(tx, who)
 		if err != nil {
@@ -69,13 +69,13 @@ func (c *Core) Retrieve(ctx context.Context, who clm.Actor, r Retrieve) (got Iss
 		if len(got.Version.Cert) == 0 {
 			return clm.About(dn, clm.NotIssued)
 		}
-		sealed, err = r.key(got.Version, rights)
+		holder, err = r.key(tx, path.Last(), got.Version, rights)
 		return clm.About(dn, err)
 	})
-	if err != nil || len(sealed) == 0 {
+	if err != nil || len(holder.Sealed) == 0 {
 		return got, err
 	}
-	if got.Key, err = c.openKey(sealed, versionBind(got.Version.ID)); err != nil {
+	if got.Key, err = c.openKey(holder.Sealed, versionBind(holder.ID)); err != nil {
 		return got, err
 	}
 	if !bytes.Equal(pki.PublicKeyHash(got.Key.Public()), got.Version.KeyHash) {
@@ -112,19 +112,26 @@ func (c *Core) asked(tx *store.Tx, path clm.Path, r Retrieve) (got Issued, err e
 	return got, err
 }
 
-// key is the sealed key that is to be handed out, if any.
-func (r Retrieve) key(v clm.Version, rights clm.Rights) ([]byte, error) {
-	switch {
-	case !r.WithKey && !r.KeyIfAny:
-		return nil, nil
-	case len(v.Sealed) == 0 && r.KeyIfAny:
-		return nil, nil
-	case len(v.Sealed) == 0:
-		return nil, clm.NoKey
-	case !rights.Has(clm.KeyRead):
-		return nil, clm.Fail(clm.Denied, "key", "")
+// key is the version whose private key is to be handed out with v; the zero Version
+// where none is.
+func (r Retrieve) key(tx *store.Tx, place *clm.Object, v clm.Version, rights clm.Rights) (clm.Version, error) {
+	if !r.WithKey && !r.KeyIfAny {
+		return clm.Version{}, nil
 	}
-	return v.Sealed, nil
+	holder, state, err := keyHolder(tx, place, v)
+	switch {
+	case err != nil:
+		return holder, err
+	case state == KeyNone && r.KeyIfAny:
+		return clm.Version{}, nil
+	case state == KeyNone, state == KeyLost:
+		return holder, clm.NoKey
+	case !rights.Has(clm.KeyRead):
+		return holder, clm.Fail(clm.Denied, "key", "")
+	case state.IsWrong():
+		return holder, clm.Fail(clm.NoKey, "mismatch", "")
+	}
+	return holder, nil
 }
 
 // inUse reads the place's open work or, where there is none, its version in use.

@@ -43,6 +43,9 @@ func (c *Core) Run(ctx context.Context) {
 	var renewing sync.WaitGroup
 	defer renewing.Wait()
 	renewing.Go(func() { c.renewAutomatically(ctx) })
+	renewing.Go(func() { c.checkRevocations(ctx) })
+	renewing.Go(func() { c.checkKeys(ctx) })
+	renewing.Go(func() { c.publishLists(ctx) })
 	for ctx.Err() == nil {
 		switch more, err := c.claim(ctx, &workers); {
 		case err != nil && ctx.Err() == nil:
@@ -194,7 +197,7 @@ func (c *Core) carry(ctx context.Context, t *task) {
 		c.letGo(t.work)
 		c.free <- struct{}{}
 	}()
-	err := c.equip(ctx, t)
+	err := trades[t.work.Op].equip(c, ctx, t)
 	for saved := t.work; ; {
 		if ctx.Err() != nil {
 			c.giveBack(t, saved)
@@ -220,7 +223,10 @@ func (c *Core) carry(ctx context.Context, t *task) {
 			continue
 		}
 		if err = c.save(t, rests); err != nil {
-			if !errors.Is(err, store.ErrStale) {
+			if errors.Is(err, store.ErrStale) {
+				err = c.abandonTaken(t)
+			}
+			if err != nil {
 				c.log.Error("save work", slog.Int64("work", int64(t.work.ID)), slog.Any("error", err))
 			}
 			return
@@ -248,33 +254,28 @@ func (c *Core) do(ctx context.Context, t *task) (clm.Outcome, error) {
 }
 
 // save writes what the task has learnt and where its work stands, and lets the
-// lease go if it rests. When the work is done the new version becomes the one in
-// use in the same transaction.
+// lease go if it rests. What follows from the end of the work is written in the
+// same transaction.
 func (c *Core) save(t *task, rests bool) error {
 	entry := store.Entry{Actor: clm.Actor{Name: t.work.Actor}, Action: string(t.work.Op) + "/" + string(t.work.Stage), Subject: string(t.path.Last().DN), Detail: t.work.Failure}
+	trade := trades[t.work.Op]
 	return c.db.Write(context.Background(), entry, func(tx *store.Tx) error {
-		if !rests {
-			if err := tx.HoldWork(t.work, tx.Now.Add(lease)); err != nil {
-				return err
-			}
-		} else if err := tx.SaveWork(t.work); err != nil {
-			return err
-		}
-		v := t.version
-		if len(t.chain) > 0 {
-			var err error
-			if v.Chain, err = tx.SaveChain(t.chain); err != nil {
-				return err
-			}
-		}
-		if err := tx.SaveVersion(v); err != nil || !t.work.Done {
-			return err
-		}
-		path, err := tx.PathByID(v.Certificate) // not t.path: what it says of renewal may have changed since
+		w, err := t.standing(tx)
 		if err != nil {
 			return err
 		}
-		return tx.Activate(v, t.issued, path.PlanRenewal(v, tx.Now))
+		if rests {
+			err = tx.SaveWork(w)
+		} else {
+			err = tx.HoldWork(w, tx.Now.Add(lease))
+		}
+		if err == nil && trade.keep != nil {
+			err = trade.keep(tx, t)
+		}
+		if err == nil && w.Done && trade.finish != nil {
+			err = trade.finish(c, tx, t)
+		}
+		return err
 	})
 }
 

@@ -56,6 +56,29 @@ func (c *Core) Reseal(ctx context.Context, who clm.Actor) (done int, err error) 
 		}
 		return nil
 	})
+	if err != nil {
+		return done, err
+	}
+	err = c.db.Write(ctx, store.Entry{Actor: who, Action: "reseal", Subject: "responders"}, func(tx *store.Tx) error {
+		all, err := tx.Responders()
+		if err != nil {
+			return err
+		}
+		for _, r := range all {
+			fresh, err := c.reseal(r.Sealed, responderBind(r))
+			if err != nil {
+				return err
+			}
+			if fresh == nil {
+				continue
+			}
+			done++
+			if err := tx.ResealResponder(r, fresh); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	return done, err
 }
 

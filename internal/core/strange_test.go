@@ -46,7 +46,7 @@ func TestCertificateForAnotherKeyIsNotShown(t *testing.T) {
 		if got, err := r.Retrieve(ctx, r.Admin, core.Retrieve{Version: done.Version}); !errors.Is(err, clm.NotIssued) {
 			t.Errorf("got %x, %v; want %v", got.Version.Cert, err, clm.NotIssued)
 		}
-		past, err := r.History(ctx, r.Admin, done.ID, false)
+		past, err := r.History(ctx, r.Admin, done.ID, core.Pasts{})
 		if err != nil || len(past) != 0 {
 			t.Errorf("got %d in the history, %v", len(past), err)
 		}

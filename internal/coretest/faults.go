@@ -28,7 +28,7 @@ type Faulty struct {
 
 // Call is what a Faulty is doing when it lets the test in.
 type Call struct {
-	Name  string // submit or collect
+	Name  string // submit, collect or revoke
 	After bool   // it was done
 	Order ca.Order
 }
@@ -143,6 +143,16 @@ func (c *faultyCA) Submit(ctx context.Context, o ca.Order) (string, error) {
 		err = c.at(ctx, Call{Name: "submit", After: true, Order: o})
 	}
 	return ref, err
+}
+
+// Revoke lets the test in; nobody is asked, for the embedded CA behind has nothing
+// to do.
+func (c *faultyCA) Revoke(ctx context.Context, _ []byte, _ clm.Reason, _ string) error {
+	err := c.at(ctx, Call{Name: "revoke"})
+	if err == nil {
+		err = c.at(ctx, Call{Name: "revoke", After: true})
+	}
+	return err
 }
 
 func (c *faultyCA) Collect(ctx context.Context, o ca.Order) (ca.Issued, error) {

@@ -57,6 +57,8 @@ type Options struct {
 	Idle       bool                         // nobody carries out work
 	Rehearsal  bool                         // states may be put on stage
 	Fault      func(statement string) error // see store.Options
+	LockWait   time.Duration                // see store.Options
+	Rewrite    func(statement string) string
 }
 
 // New makes a rig. When the test ends it looks for every secret that the test has
@@ -78,7 +80,7 @@ func (r *Rig) Start(o Options) {
 	r.t.Helper()
 	ctx := context.Background()
 	var err error
-	if r.DB, err = store.Open(ctx, r.Database.Address, store.Options{Clock: r.Clock.Now, Fault: o.Fault}); err != nil {
+	if r.DB, err = store.Open(ctx, r.Database.Address, store.Options{Clock: r.Clock.Now, LockWait: o.LockWait, Fault: o.Fault, Rewrite: o.Rewrite}); err != nil {
 		r.t.Fatal(err)
 	}
 	if r.Box, err = secret.OpenBox(filepath.Join(r.Database.Dir, "master.key"), secret.Plain{}); err != nil {
@@ -88,7 +90,7 @@ func (r *Rig) Start(o Options) {
 	connectors := maps.Clone(all.Registry)
 	maps.Copy(connectors, o.Connectors)
 	r.Core = core.New(core.Config{
-		DB: r.DB, Box: r.Box, Connectors: connectors, MakeIssuer: MakeIssuer, Log: slog.New(slog.NewTextHandler(r.Log, nil)), Workers: o.Workers, Rehearsal: o.Rehearsal,
+		DB: r.DB, Box: r.Box, Connectors: connectors, MakeIssuer: MakeIssuer, MakeResponder: embedded.NewResponder, Log: slog.New(slog.NewTextHandler(r.Log, nil)), Workers: o.Workers, Rehearsal: o.Rehearsal,
 	})
 	if r.Admin = r.Database.admin; r.Admin.ID == "" {
 		if _, err := r.Setup(ctx, r.Password); err != nil {
@@ -120,7 +122,9 @@ func (r *Rig) Stop() {
 
 // MakeIssuer makes CA certificates as the server does.
 func MakeIssuer(above *ca.Issuer, n core.NewIssuer, key crypto.Signer, at time.Time) (ca.Issuer, error) {
-	spec := embedded.Spec{Name: n.Name, Subject: n.Subject, Key: key, At: at, Years: n.Years}
+	spec := embedded.Spec{
+		Name: n.Name, Subject: n.Subject, Key: key, At: at, Years: n.Years, AIAURL: n.AIAURL, OCSPURL: n.OCSPURL, CDPURL: n.CDPURL,
+	}
 	if above == nil {
 		return embedded.NewRoot(spec)
 	}

@@ -2,6 +2,7 @@ package coretest
 
 import (
 	"context"
+	"slices"
 
 	"github.com/certwright/certwright/internal/clm"
 	"github.com/certwright/certwright/internal/store"
@@ -11,9 +12,27 @@ import (
 // there is none.
 func (r *Rig) OpenWork(dn string) (*clm.Work, error) { return r.openWork(dn, clm.EnrollLane) }
 
-// OpenRevocation is the work that revokes a certificate of the place; nil where there
-// is none.
-func (r *Rig) OpenRevocation(dn string) (*clm.Work, error) { return r.openWork(dn, revokeLane) }
+// OpenRevocation is the work that revokes a certificate of the place, the oldest of
+// several; nil where there is none.
+func (r *Rig) OpenRevocation(dn string) (w *clm.Work, err error) {
+	ctx := context.Background()
+	place, err := r.Object(ctx, r.Admin, dn)
+	if err != nil {
+		return nil, err
+	}
+	err = r.DB.Read(ctx, func(tx *store.Tx) error {
+		open, err := tx.OpenWorks(place.ID)
+		if at := slices.IndexFunc(open, func(w clm.Work) bool { return w.Op == clm.Revoke }); at >= 0 {
+			w = &open[at]
+		}
+		return err
+	})
+	return w, err
+}
+
+// OpenInstall is the work that puts the certificate where the application uses it;
+// nil where there is none.
+func (r *Rig) OpenInstall(dn string) (*clm.Work, error) { return r.openWork(dn, clm.InstallLane) }
 
 func (r *Rig) openWork(dn string, lane clm.Lane) (w *clm.Work, err error) {
 	ctx := context.Background()
@@ -43,19 +62,36 @@ func (r *Rig) Versions(dn string) (n int, err error) {
 	return n, err
 }
 
-const revokeLane clm.Lane = "revoke"
-
-// AddRevocation writes down what a revocation under way leaves in the database:
-// open work in a lane of its own.
-func (r *Rig) AddRevocation(dn string) error {
+// Revocation is what is known of the revocation of the version in use.
+func (r *Rig) Revocation(dn string) (known clm.Revocation, err error) {
 	ctx := context.Background()
 	place, err := r.Object(ctx, r.Admin, dn)
 	if err != nil {
-		return err
+		return known, err
 	}
-	return r.DB.Write(ctx, store.Entry{Actor: r.Admin, Action: "revoke", Subject: dn}, func(tx *store.Tx) error {
-		w := clm.Begin("revoke", clm.Submit, tx.Now)
-		w.Lane, w.Subject, w.Version, w.NotBefore = revokeLane, place.ID, place.Current, clm.Never
-		return tx.AddWork(&w)
+	err = r.DB.Read(ctx, func(tx *store.Tx) error {
+		known, err = tx.Revocation(place.Current)
+		return err
 	})
+	return known, err
+}
+
+// IsListed reports whether the issuer, whose key must be held here, has the version
+// in use among those that it has revoked.
+func (r *Rig) IsListed(dn string) (listed bool, err error) {
+	ctx := context.Background()
+	place, err := r.Object(ctx, r.Admin, dn)
+	if err != nil {
+		return false, err
+	}
+	err = r.DB.Read(ctx, func(tx *store.Tx) error {
+		v, err := tx.Version(place.Current)
+		if err != nil {
+			return err
+		}
+		at, _, err := tx.Standing(v.Chain, v.Serial)
+		listed = !at.IsZero()
+		return err
+	})
+	return listed, err
 }

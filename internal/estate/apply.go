@@ -51,7 +51,7 @@ func Apply(ctx context.Context, c *core.Core, who clm.Actor, f *File, opt Option
 	}
 	for _, step := range []func(context.Context) error{
 		a.look, a.issuers, a.server, a.principals, a.applications, a.authorities, a.customFields, a.folders, a.devices,
-		a.certificates, a.associations,
+		a.certificates, a.associations, a.stagings,
 	} {
 		if err := step(ctx); err != nil {
 			return a.report, err

@@ -65,7 +65,7 @@ func readCertificate(v value) (certificate, error) {
 		"renewalWindow":           own(c.settings, clm.RenewalWindow, number(1, clm.MaxWindowDays)),
 		"description":             own(c.settings, clm.Description, text),
 		"origin":                  own(c.settings, clm.Origin, line),
-		"rehearsal":               maybe(&c.rehearsal, readRehearsal),
+		"rehearsal":               maybe(&c.rehearsal, certificateTheatre.read),
 	}, c.outside.password.keys(c.place)))
 	if err != nil {
 		return c, err

@@ -25,6 +25,7 @@ type program struct {
 	class       string
 	own         map[clm.Attr][]string
 	certificate *reference // of no name: it uses none
+	rehearsal   *rehearsal
 }
 
 // defaultProgram is the class of programs of which nothing is said.
@@ -67,6 +68,7 @@ func readProgram(v value) (program, error) {
 		"description": own(p.own, clm.Description, text),
 		"certificate": maybeReference(&p.certificate, dnOrNone),
 		"disabled":    onlyIfTrue(p.own, clm.Off),
+		"rehearsal":   maybe(&p.rehearsal, applicationTheatre.read),
 	})
 	if err == nil && p.name == "" {
 		err = p.fail("has no name")

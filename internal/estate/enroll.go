@@ -45,7 +45,7 @@ func (a *applying) certificate(ctx context.Context, want certificate) error {
 		}
 	}
 	if want.rehearsal != nil {
-		return a.rehearse(ctx, want, found, lacks)
+		return a.rehearse(ctx, *want.rehearsal, want.dn, lacks)
 	}
 	return nil
 }

@@ -198,6 +198,7 @@ func TestRehearsals(t *testing.T) {
 				t.Errorf("%s: got %q, want it idle", name, got)
 			}
 		}
+		onStage(t, r)
 		never := certificateText("commonName: x.example.com, issue: false, rehearsal: {state: in-error, text: no}")
 		want := []string{`create Policy \VED\Policy\A`, `create certificate \VED\Policy\A\x (not issued)`, `rehearse \VED\Policy\A\x: in-error at stage 500: no`}
 		if got := change(t, r, never); !slices.Equal(got, want) {
@@ -207,4 +208,40 @@ func TestRehearsals(t *testing.T) {
 			t.Errorf("never issued: applying again changes %q", again)
 		}
 	})
+}
+
+// onStage puts on stage what is about revocation, another certificate's key, and an
+// application, each once only.
+func onStage(t *testing.T, r *coretest.Rig) {
+	t.Helper()
+	text := `
+certificates:
+  - {dn: '\VED\Policy\Default\own', commonName: own.example.com, keyAlgorithm: ECC}
+  - {dn: '\VED\Policy\Default\borrows', commonName: b.example.com, keyAlgorithm: ECC, rehearsal: {state: key-foreign, other: '\VED\Policy\Default\own'}}
+  - {dn: '\VED\Policy\Default\asked', commonName: c.example.com, keyAlgorithm: ECC, rehearsal: {state: revocation-requested}}
+  - {dn: '\VED\Policy\Default\gone', commonName: d.example.com, keyAlgorithm: ECC, managementType: Provisioning, rehearsal: {state: revocation-done}}
+  - {dn: '\VED\Policy\Default\kept', commonName: e.example.com, keyAlgorithm: ECC, rehearsal: {state: revocation-failed, text: not ours}}
+devices:
+  - dn: \VED\Policy\Default\web1
+    applications: [{name: shop, certificate: '\VED\Policy\Default\gone', rehearsal: {state: in-error, stage: 900, text: no such host}}]
+`
+	// The one that is borrowed from is there first.
+	first := "certificates: [{dn: '\\VED\\Policy\\Default\\own', commonName: own.example.com, keyAlgorithm: ECC, rehearsal: {state: idle}}]"
+	change(t, r, strings.ReplaceAll(first, `\\`, `\`))
+	if did := change(t, r, text); len(did) == 0 {
+		t.Error("nothing was put on stage")
+	}
+	if again := change(t, r, text); len(again) > 0 {
+		t.Errorf("applying again changes %q", again)
+	}
+	for dn, want := range map[string]func(core.Details) bool{
+		`\VED\Policy\Default\borrows`: func(d core.Details) bool { return d.Key == core.KeyForeign },
+		`\VED\Policy\Default\asked`:   func(d core.Details) bool { return d.Revocation.IsKnown() && !d.Revocation.IsDone() && d.Refusal == "" },
+		`\VED\Policy\Default\gone`:    func(d core.Details) bool { return d.Revocation.IsDone() && d.Installing },
+		`\VED\Policy\Default\kept`:    func(d core.Details) bool { return d.Refusal == "not ours" },
+	} {
+		if got := details(t, r, dn); !want(got) {
+			t.Errorf("%s: got %+v, key %s", dn, got.Revocation, got.Key)
+		}
+	}
 }

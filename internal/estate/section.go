@@ -134,7 +134,10 @@ func (f *File) sections() keys {
 func (f *File) readServer(v value) error {
 	f.server = map[clm.Attr][]string{}
 	return v.object(keys{
-		"workToDoTimeout": own(f.server, clm.WaitSetting, number(0, int(core.MaxWait.Seconds()))),
+		"workToDoTimeout":  own(f.server, clm.WaitSetting, number(0, int(core.MaxWait.Seconds()))),
+		"lateCertificates": own(f.server, clm.LateOrders, one(clm.RevokeLate, clm.KeepLate)),
+		"listSameKey":      own(f.server, clm.ListSameKey, flag),
+		"ocspNonce":        own(f.server, clm.OCSPNonce, flag),
 		"clientAuthorities": func(v value) error {
 			if err := references(&f.vouchers)(v); err != nil {
 				return err

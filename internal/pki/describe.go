@@ -7,6 +7,7 @@ import (
 	"encoding/asn1"
 	"encoding/hex"
 	"fmt"
+	"math/big"
 	"strings"
 	"time"
 
@@ -152,11 +153,14 @@ func Thumbprint(cert []byte) string {
 
 // Serial is the serial number in upper-case hex, in whole octets and without the
 // zero octet that DER adds as a sign (RFC 5280, section 4.1.2.2).
-func Serial(cert *x509.Certificate) string {
-	if cert.SerialNumber.Sign() == 0 {
+func Serial(cert *x509.Certificate) string { return formatSerial(cert.SerialNumber) }
+
+// formatSerial is for numbers that are not negative.
+func formatSerial(n *big.Int) string {
+	if n.Sign() == 0 {
 		return "00"
 	}
-	return upperHex(cert.SerialNumber.Bytes())
+	return upperHex(n.Bytes())
 }
 
 // signatureOID is the algorithm that a certificate, DER, is signed with. It is

@@ -158,21 +158,21 @@ func (tx *Tx) AddVersion(v *clm.Version) error {
 // as it is: it may have been sealed anew since v was read.
 func (tx *Tx) SaveVersion(v clm.Version) error {
 	_, err := tx.c.exec(`UPDATE versions SET sealed = COALESCE(sealed, $2), csr = $3, key_hash = $4, authority = $5, ref = $6, cert = $7, chain = $8,
-		thumbprint = $9, serial = $10, not_before = $11, not_after = $12, user_csr = $13 WHERE id = $1`,
+		thumbprint = $9, serial = $10, not_before = $11, not_after = $12, user_csr = $13, orphaned = $14 WHERE id = $1`,
 		int64(v.ID), v.Sealed, v.CSR, v.KeyHash, string(v.Authority), v.Ref,
-		v.Cert, hex.EncodeToString(v.Chain), v.Thumbprint, v.Serial, micros(v.NotBefore), micros(v.NotAfter), v.UserCSR)
+		v.Cert, hex.EncodeToString(v.Chain), v.Thumbprint, v.Serial, micros(v.NotBefore), micros(v.NotAfter), v.UserCSR, micros(v.Orphaned))
 	return err
 }
 
-const versionColumns = "v.id, v.certificate, v.created, v.user_csr, v.sealed, v.csr, v.key_hash, v.authority, v.ref, v.cert, v.chain, v.thumbprint, v.serial, v.not_before, v.not_after"
+const versionColumns = "v.id, v.certificate, v.created, v.user_csr, v.sealed, v.csr, v.key_hash, v.authority, v.ref, v.cert, v.chain, v.thumbprint, v.serial, v.not_before, v.not_after, v.orphaned"
 
 func scanVersion(r row) (clm.Version, error) {
-	v, chain, created, notBefore, notAfter := clm.Version{}, "", int64(0), int64(0), int64(0)
+	v, chain, created, notBefore, notAfter, orphaned := clm.Version{}, "", int64(0), int64(0), int64(0), int64(0)
 	if err := r.Scan(&v.ID, &v.Certificate, &created, &v.UserCSR, &v.Sealed, &v.CSR, &v.KeyHash, &v.Authority, &v.Ref,
-		&v.Cert, &chain, &v.Thumbprint, &v.Serial, &notBefore, &notAfter); err != nil {
+		&v.Cert, &chain, &v.Thumbprint, &v.Serial, &notBefore, &notAfter, &orphaned); err != nil {
 		return v, err
 	}
-	v.Created, v.NotBefore, v.NotAfter = fromMicros(created), fromMicros(notBefore), fromMicros(notAfter)
+	v.Created, v.NotBefore, v.NotAfter, v.Orphaned = fromMicros(created), fromMicros(notBefore), fromMicros(notAfter), fromMicros(orphaned)
 	var err error
 	v.Chain, err = hex.DecodeString(chain)
 	return v, err
@@ -203,10 +203,29 @@ func (tx *Tx) Holders(thumbprint string) ([]clm.Version, error) {
 
 // KeySeen reports whether the public key has served before: a certificate was
 // issued for it, be it one whose place is gone, or another place has asked for one.
+// A certificate that the place itself did not want any more does not count.
 func (tx *Tx) KeySeen(hash []byte, place clm.ObjectID) (bool, error) {
-	n, err := one(tx, scanOne[int64], "SELECT COUNT(*) FROM (SELECT 1 AS x FROM versions WHERE key_hash = $1 AND (cert IS NOT NULL OR certificate <> $2) UNION ALL SELECT 1 FROM past_keys WHERE key_hash = $1 LIMIT 1) AS seen",
+	n, err := one(tx, scanOne[int64], "SELECT COUNT(*) FROM (SELECT 1 AS x FROM versions WHERE key_hash = $1 AND (cert IS NOT NULL AND orphaned = 0 OR certificate <> $2) UNION ALL SELECT 1 FROM past_keys WHERE key_hash = $1 LIMIT 1) AS seen",
 		hash, string(place))
 	return n > 0, err
+}
+
+// KeyCompromised reports whether the public key is known to be compromised.
+func (tx *Tx) KeyCompromised(hash []byte) (bool, error) {
+	n, err := one(tx, scanOne[int64], "SELECT COUNT(*) FROM compromised_keys WHERE key_hash = $1", hash)
+	return n > 0, err
+}
+
+// CompromiseKey writes down that the public key is compromised.
+func (tx *Tx) CompromiseKey(hash []byte) error {
+	_, err := tx.c.exec("INSERT INTO compromised_keys (key_hash, at) VALUES ($1, $2) ON CONFLICT (key_hash) DO NOTHING", hash, micros(tx.Now))
+	return err
+}
+
+// KeyMates lists the versions with certificates for the public key, of whatever
+// place, the oldest first, at most so many.
+func (tx *Tx) KeyMates(hash []byte, most int) ([]clm.Version, error) {
+	return all(tx, scanVersion, "SELECT "+versionColumns+" FROM versions v WHERE v.key_hash = $1 AND v.thumbprint <> '' ORDER BY v.created, v.id LIMIT $2", hash, most)
 }
 
 // ReplaceKey puts the sealed key in the place of the one that the version has, if

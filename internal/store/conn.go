@@ -17,6 +17,7 @@ type conn struct {
 	tree    int64              // the revision that the transaction under way has given the tree; zero for none
 	counted map[tally]int64    // what the transaction under way adds to the tallies
 	fault   func(string) error // see Options
+	rewrite func(string) string
 }
 
 func newConn(d dialect, pool *sql.DB) *conn {
@@ -26,6 +27,11 @@ func newConn(d dialect, pool *sql.DB) *conn {
 var background = context.Background()
 
 func (c *conn) prepare(query string) (*sql.Stmt, error) {
+	if c.fault != nil {
+		if err := c.fault(query); err != nil {
+			return nil, err
+		}
+	}
 	if stmt, ok := c.stmts[query]; ok {
 		return stmt, nil
 	}
@@ -39,7 +45,11 @@ func (c *conn) prepare(query string) (*sql.Stmt, error) {
 	if len(c.stmts) >= maxStatements {
 		c.forget()
 	}
-	stmt, err := c.conn.PrepareContext(background, query)
+	text := query
+	if c.rewrite != nil {
+		text = c.rewrite(query)
+	}
+	stmt, err := c.conn.PrepareContext(background, text)
 	if err == nil {
 		c.stmts[query] = stmt
 	}
@@ -58,11 +68,6 @@ func (c *conn) forget() {
 }
 
 func (c *conn) exec(query string, args ...any) (int64, error) {
-	if c.fault != nil {
-		if err := c.fault(query); err != nil {
-			return 0, err
-		}
-	}
 	stmt, err := c.prepare(query)
 	if err != nil {
 		return 0, c.note(err)

@@ -22,6 +22,13 @@ var ErrStale = errors.New("work has moved on")
 // ErrClosed says that the database has been closed.
 var ErrClosed = errors.New("the database is closed")
 
+// ErrLocked says that another transaction kept what was to be written for longer
+// than LockWait.
+var ErrLocked = errors.New("another transaction has it")
+
+// LockWait is how long a write waits for what another transaction has.
+const LockWait = 10 * time.Second
+
 // ErrDuplicate says that a unique index refused a row.
 var ErrDuplicate = errors.New("there is one already")
 
@@ -48,6 +55,7 @@ type DB struct {
 	pages    pages
 	shard    int64 // where this process counts
 	hub      hub
+	enlisted chan struct{} // holds a token when there may be something to list
 }
 
 // readers is how many reads are under way at a time. There is one writer: several
@@ -57,12 +65,17 @@ const readers = 8
 // Options are what a DB may be told beside its address. The zero value is right
 // for a server.
 type Options struct {
-	Clock func() time.Time // nil: the real one
+	Clock    func() time.Time // nil: the real one
+	LockWait time.Duration    // zero: the constant of that name
 
 	// Fault is for tests of what happens when the database fails: it sees each
-	// statement of a write before it is carried out, and what it returns is what the
-	// statement comes to. nil: no such thing.
+	// statement of a write, reading ones too, before it is carried out, and what it
+	// returns is what the statement comes to. nil: no such thing.
 	Fault func(statement string) error
+
+	// Rewrite is for tests that want to know whether they would notice: what it makes
+	// of a statement of a write is carried out in its place. nil: no such thing.
+	Rewrite func(statement string) string
 }
 
 // Open opens the database at the address, which is a postgres:// URL, a
@@ -77,13 +90,16 @@ func Open(ctx context.Context, address string, o Options) (*DB, error) {
 	if place == "" || d.name == sqliteDialect.name && strings.Contains(place, "://") {
 		return nil, errors.New("a database address is a postgres:// URL or the path of a file")
 	}
-	write, read, hold, err := d.open(place)
+	if o.LockWait == 0 {
+		o.LockWait = LockWait
+	}
+	write, read, hold, err := d.open(place, o.LockWait)
 	if err != nil {
 		return nil, err
 	}
 	db := &DB{
 		dialect: d, clock: o.Clock, write: write, read: read, hold: hold,
-		jobs: make(chan *job, 1024), closed: make(chan struct{}), gone: make(chan struct{}), readers: make(chan *conn, readers),
+		jobs: make(chan *job, 1024), closed: make(chan struct{}), gone: make(chan struct{}), enlisted: make(chan struct{}, 1), readers: make(chan *conn, readers),
 	}
 	if db.clock == nil {
 		db.clock = time.Now
@@ -96,7 +112,7 @@ func Open(ctx context.Context, address string, o Options) (*DB, error) {
 		db.readers <- newConn(d, read)
 	}
 	writer := newConn(d, write)
-	writer.fault = o.Fault
+	writer.fault, writer.rewrite = o.Fault, o.Rewrite
 	db.shard = db.newShard()
 	go func() {
 		db.writeJobs(writer)
@@ -170,6 +186,7 @@ type Tx struct {
 	counted map[tally]int64 // what it adds to the tallies
 	touched []clm.Work      // works that moved, as they stand now
 	wake    bool            // there may be something to claim
+	enlists bool            // there may be something to list
 }
 
 // Read runs fn on a consistent snapshot.

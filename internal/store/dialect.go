@@ -10,7 +10,9 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -26,6 +28,7 @@ type dialect struct {
 	beginWrite string
 	beginRead  string
 	skipLocked string                   // lets several nodes claim at once
+	forUpdate  string                   // locks the rows that a query finds
 	numbers    func(list string) string // a query for the numbers in a JSON list
 	texts      func(list string) string // the same for texts
 	among      string                   // that something is among what a query finds, looked up one by one
@@ -33,8 +36,9 @@ type dialect struct {
 	again      func(error) bool         // the transaction lost a race: run it again
 	duplicate  func(error) bool         // a unique index other than a primary key refused it
 	broken     func(error) bool         // the connection is of no use any more
+	locked     func(error) bool         // another transaction has it for too long
 	latecomers bool                     // a write may join a transaction under way: no other node has committed what its snapshot lacks
-	open       func(string) (write, read *sql.DB, hold io.Closer, err error)
+	open       func(address string, lockWait time.Duration) (write, read *sql.DB, hold io.Closer, err error)
 }
 
 var sqliteDialect = dialect{
@@ -48,6 +52,7 @@ var sqliteDialect = dialect{
 	},
 	duplicate:  func(err error) bool { return sqliteCode(err, sqlite3.SQLITE_CONSTRAINT_UNIQUE) },
 	broken:     func(error) bool { return false },
+	locked:     func(err error) bool { return sqliteCode(err, sqlite3.SQLITE_BUSY) },
 	latecomers: true,
 	numbers:    func(list string) string { return "SELECT value FROM json_each(" + list + ")" },
 	texts:      func(list string) string { return "SELECT value FROM json_each(" + list + ")" },
@@ -60,6 +65,7 @@ var postgresDialect = dialect{
 	beginWrite: "BEGIN ISOLATION LEVEL SERIALIZABLE",
 	beginRead:  "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
 	skipLocked: "FOR UPDATE SKIP LOCKED",
+	forUpdate:  "FOR UPDATE",
 	adapt:      strings.NewReplacer(),
 	again: func(err error) bool {
 		code, constraint := postgresCode(err)
@@ -67,6 +73,7 @@ var postgresDialect = dialect{
 	},
 	duplicate: func(err error) bool { code, _ := postgresCode(err); return code == "23505" },
 	broken:    isPostgresGone,
+	locked:    func(err error) bool { code, _ := postgresCode(err); return code == "55P03" },
 	numbers: func(list string) string {
 		return "SELECT value::bigint FROM json_array_elements_text(CAST(" + list + " AS json))"
 	},
@@ -111,7 +118,7 @@ func isPostgresGone(err error) bool {
 
 // openSQLite opens the file with one handle to write and one to read. It fails
 // when another process has the file open to serve it.
-func openSQLite(path string) (write, read *sql.DB, hold io.Closer, err error) {
+func openSQLite(path string, lockWait time.Duration) (write, read *sql.DB, hold io.Closer, err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, nil, nil, err
 	}
@@ -126,7 +133,7 @@ func openSQLite(path string) (write, read *sql.DB, hold io.Closer, err error) {
 	}
 	file.Close()
 	dsn := func(more string) string {
-		return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: "_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)" +
+		return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: fmt.Sprintf("_pragma=busy_timeout(%d)", lockWait.Milliseconds()) + "&_pragma=journal_mode(WAL)" +
 			"&_pragma=synchronous(FULL)&_pragma=foreign_keys(ON)&_pragma=cache_size(-65536)&_pragma=wal_autocheckpoint(4000)" + more}).String()
 	}
 	if write, err = sql.Open("sqlite", dsn("&_txlock=immediate")); err != nil {
@@ -141,11 +148,12 @@ func openSQLite(path string) (write, read *sql.DB, hold io.Closer, err error) {
 	return write, read, hold, nil
 }
 
-func openPostgres(address string) (write, read *sql.DB, hold io.Closer, err error) {
+func openPostgres(address string, lockWait time.Duration) (write, read *sql.DB, hold io.Closer, err error) {
 	config, err := pgx.ParseConfig(address)
 	if err != nil {
 		return nil, nil, nil, errors.New("the database address cannot be read") // it may hold a password
 	}
+	config.RuntimeParams["lock_timeout"] = strconv.FormatInt(lockWait.Milliseconds(), 10)
 	db := stdlib.OpenDB(*config)
 	db.SetMaxIdleConns(readers + 2)
 	return db, db, nil, nil

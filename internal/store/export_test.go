@@ -98,7 +98,7 @@ func MigrateTo(ctx context.Context, address string, version int64) (*sql.DB, err
 	if strings.HasPrefix(address, "postgres") {
 		d = postgresDialect
 	}
-	write, read, hold, err := d.open(address)
+	write, read, hold, err := d.open(address, LockWait)
 	if err != nil {
 		return nil, err
 	}

@@ -69,6 +69,9 @@ func (db *DB) announce(j *job) {
 	if j.tx.newTree && !db.IsShared() {
 		db.revision.Store(j.tx.tree)
 	}
+	if j.tx.enlists {
+		put(db.enlisted, struct{}{})
+	}
 	if !j.tx.wake && len(j.tx.touched) == 0 {
 		return
 	}

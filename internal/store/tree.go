@@ -260,12 +260,22 @@ func (tx *Tx) SaveObject(o *clm.Object) error {
 
 func isOff(o *clm.Object) bool { return clm.Certificate{Object: *o}.IsOff() }
 
+// Lock makes sure that no other transaction changes the object before this one has
+// ended. It fails with ErrLocked when another one has it for longer than LockWait.
+func (tx *Tx) Lock(id clm.ObjectID) error {
+	_, err := all(tx, scanOne[string], "SELECT id FROM objects WHERE id = $1 "+tx.db.dialect.forUpdate, string(id))
+	if tx.db.dialect.locked(err) {
+		return ErrLocked
+	}
+	return err
+}
+
 // ErrNotEmpty says that there are objects below the one that was to be deleted.
 var ErrNotEmpty = errors.New("there are objects below it")
 
 // DeleteObject removes the object and all that is its own: of a certificate its
 // versions with their keys, and its works with their gates. What is under way for
-// it comes to nothing. It fails with ErrNotEmpty when there is anything below it.
+// it comes to nothing; what issuers of ours have issued to it stays in their books. It fails with ErrNotEmpty when there is anything below it.
 func (tx *Tx) DeleteObject(o *clm.Object) error {
 	below, err := all(tx, scanOne[int], "SELECT 1 FROM objects WHERE parent = $1 LIMIT 1", string(o.ID))
 	if err != nil {
@@ -291,10 +301,15 @@ func (tx *Tx) DeleteObject(o *clm.Object) error {
 			tx.count(at, -1)
 		}
 	}
+	if err := tx.enterIssued(o.ID); err != nil {
+		return err
+	}
 	for _, query := range []string{
 		"DELETE FROM gates WHERE work IN (SELECT id FROM work WHERE subject = $1)",
 		"DELETE FROM work WHERE subject = $1",
 		"INSERT INTO past_keys (key_hash) SELECT DISTINCT key_hash FROM versions WHERE certificate = $1 AND cert IS NOT NULL AND key_hash IS NOT NULL ON CONFLICT (key_hash) DO NOTHING",
+		"DELETE FROM revocations WHERE version IN (SELECT id FROM versions WHERE certificate = $1)",
+		"DELETE FROM checks WHERE version IN (SELECT id FROM versions WHERE certificate = $1)",
 		"DELETE FROM versions WHERE certificate = $1",
 		"DELETE FROM sans WHERE certificate = $1",
 		"DELETE FROM subjects WHERE certificate = $1",

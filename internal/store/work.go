@@ -89,6 +89,35 @@ func (tx *Tx) OpenWork(subject clm.ObjectID, lane clm.Lane) (*clm.Work, error) {
 	return &w, err
 }
 
+// OpenWorks lists the open works of the subject in all lanes, the oldest first.
+func (tx *Tx) OpenWorks(subject clm.ObjectID) ([]clm.Work, error) {
+	return all(tx, scanWork, "SELECT "+workColumns+" FROM work WHERE subject = $1 AND done = FALSE ORDER BY id", string(subject))
+}
+
+// ResumeWork clears the failure of a work that has stopped: it goes on at once from
+// the stage at which it stands.
+func (tx *Tx) ResumeWork(w clm.Work) error {
+	n, err := tx.c.exec("UPDATE work SET failure = '', note = '', overlaid = FALSE, attempt = 0, since = $1, due = $1, held = FALSE, epoch = epoch + 1 WHERE id = $2 AND done = FALSE AND failure <> ''",
+		micros(tx.Now), int64(w.ID))
+	if err == nil && n == 0 {
+		return ErrStale
+	}
+	w.Failure, w.Stage = "", "" // it has moved; how it stands, the database knows
+	tx.moved(w)
+	return err
+}
+
+// DropGates takes away the gates of a work and returns how many were undecided.
+func (tx *Tx) DropGates(id clm.WorkID) (undecided int, err error) {
+	dropped, err := all(tx, scanOne[string], "DELETE FROM gates WHERE work = $1 RETURNING by", int64(id))
+	for _, by := range dropped {
+		if by == "" {
+			undecided++
+		}
+	}
+	return undecided, err
+}
+
 // AddGate puts a gate before a stage of the work.
 func (tx *Tx) AddGate(g clm.Gate) error {
 	_, err := tx.c.exec("INSERT INTO gates (work, before, name, by, yes, at) VALUES ($1, $2, $3, $4, $5, $6)",

@@ -76,6 +76,10 @@ func (db *DB) writeJobs(c *conn) {
 		if err != nil {
 			// The batch as a whole has failed; each by itself may still succeed.
 			for _, j := range batch {
+				if db.dialect.locked(err) { // nothing of it has been begun
+					j.tx, j.err = nil, ErrLocked
+					continue
+				}
 				db.alone(c, j)
 			}
 		}

@@ -1,6 +1,7 @@
 package tpp
 
 import (
+	"cmp"
 	"errors"
 	"mime"
 	"net/http"
@@ -88,10 +89,8 @@ func (c *call) malformed(err error) answer {
 	case c.isAuth():
 		return invalidRequest()
 	case c.isCertificates():
-		if c.route.pattern == requestPattern {
-			return failure(http.StatusBadRequest, text).saying(requesting.phrase)
-		}
-		return failure(http.StatusBadRequest, text).saying(text)
+		phrase := map[string]string{requestPattern: requesting.phrase, resetPattern: resetting.phrase}[c.route.pattern]
+		return failure(http.StatusBadRequest, text).saying(cmp.Or(phrase, text))
 	}
 	return oauthError(http.StatusBadRequest, "invalid_request", text)
 }

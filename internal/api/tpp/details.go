@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/certwright/certwright/internal/api/names"
 	"github.com/certwright/certwright/internal/clm"
@@ -54,8 +55,8 @@ func detailsReply(d core.Details) facts {
 		"Name":               place.DN.Name(),
 		"ParentDn":           place.DN.Parent(),
 		"SchemaClass":        names.TypeName(place.Object),
-		"CertificateDetails": certificateFacts(d.Version),
-		"ProcessingDetails":  processingFacts(d.Open),
+		"CertificateDetails": certificateFacts(d.Version, d.Revocation).withRefusal(d.Refusal),
+		"ProcessingDetails":  processingFacts(d),
 		"RenewalDetails":     renewalFacts(d.Path),
 		"ValidationDetails": facts{
 			"NetworkValidationDisabled": isOn("Network Validation Disabled"), "ValidationDisabled": isOn("Validation Disabled"), "ValidationState": "Blank",
@@ -71,7 +72,7 @@ func detailsReply(d core.Details) facts {
 }
 
 // certificateFacts describes the certificate in use.
-func certificateFacts(v clm.Version) facts {
+func certificateFacts(v clm.Version, r clm.Revocation) facts {
 	f := facts{}
 	cert, err := x509.ParseCertificate(v.Cert)
 	if err != nil {
@@ -94,6 +95,7 @@ func certificateFacts(v clm.Version) facts {
 	f.add("OU", d.Names.OrganizationalUnit)
 	f.add("PkixParameterSet", pkixSetOf(d.Key))
 	f.add("PublicKeyHash", strings.ToUpper(hex.EncodeToString(d.KeyHash)))
+	f.addRevocation(r)
 	f.add("S", d.Names.Province)
 	f.add("SKIKeyIdentifier", d.SubjectKeyID)
 	f.add("Serial", d.Serial)
@@ -108,6 +110,34 @@ func certificateFacts(v clm.Version) facts {
 	return f
 }
 
+// addRevocation tells of a revocation; the page has two members for that, ours tell
+// when it was asked for, and when relying parties came to see it.
+func (f facts) addRevocation(r clm.Revocation) {
+	if !r.IsKnown() {
+		return
+	}
+	f["RevocationStatus"], f["RevocationReason"] = "Pending", int(r.Reason)
+	if r.IsDone() {
+		f["RevocationStatus"] = "Revoked"
+	}
+	f.add("RevocationComments", r.Comments)
+	for name, at := range map[string]time.Time{
+		"RevocationRequested": r.Requested, "RevocationDate": r.Accepted, "RevocationSeenInCRL": r.SeenCRL, "RevocationSeenInOCSP": r.SeenOCSP,
+	} {
+		if !at.IsZero() {
+			f[name] = stamp(at)
+		}
+	}
+}
+
+// withRefusal tells why the certificate could not be revoked, if it could not.
+func (f facts) withRefusal(why string) facts {
+	if why != "" {
+		f["RevocationStatus"], f["RevocationError"] = "Failed", why
+	}
+	return f
+}
+
 func (f facts) addAlternatives(n clm.Names) {
 	f.add("SubjectAltNameDNS", n.DNS)
 	f.add("SubjectAltNameEmail", n.Email)
@@ -116,17 +146,29 @@ func (f facts) addAlternatives(n clm.Names) {
 	f.add("SubjectAltNameURI", n.URI)
 }
 
-// processingFacts says how open work stands; nothing where there is none.
-func processingFacts(o *core.Open) facts {
+// keyStatus is the status of a certificate whose private key is not its own.
+var keyStatus = map[core.KeyState]string{
+	core.KeyWrong:   "The private key does not match the certificate.",
+	core.KeyForeign: "The private key belongs to another object.",
+	core.KeyLost:    "The private key is missing.",
+}
+
+// processingFacts says how open work stands, or else what is the matter with the
+// private key; nothing where all is well.
+func processingFacts(d core.Details) facts {
 	f := facts{}
-	if !isOpen(o) {
-		return f
+	switch {
+	case isOpen(d.Open):
+		p := progressOf(d.Open)
+		if p.failed {
+			f["InError"] = true
+		}
+		f["Stage"], f["Status"] = p.Stage, p.Status
+	case d.Installing:
+		f["Stage"], f["Status"] = stages[clm.Place].number, stages[clm.Place].name
+	default:
+		f.add("Status", keyStatus[d.Key])
 	}
-	p := progressOf(o)
-	if p.failed {
-		f["InError"] = true
-	}
-	f["Stage"], f["Status"] = p.Stage, p.Status
 	return f
 }
 

@@ -81,9 +81,6 @@ const defaultFormat = "Base64"
 // maxFriendlyName is the longest friendly name, in bytes.
 const maxFriendlyName = 1000
 
-// longestWait is the longest that a call may wait.
-const longestWait = 120 * time.Second
-
 // output is what Request, Renew and Retrieve take to say in which form they want
 // the certificate, and how long they would wait for it.
 type output struct {
@@ -96,7 +93,7 @@ type output struct {
 	KeystorePassword  secret.Plain
 
 	EncryptionAlgorithm lenient.String // an OID
-	WorkToDoTimeout     lenient.Int
+	waiting
 }
 
 // format finds the format that is asked for, and its name as it was sent.
@@ -144,8 +141,8 @@ func (o *output) check(p clm.Path, renewing, keyless bool) error {
 	isWeak := func(s secret.Plain) bool { return !s.IsEmpty() && !anyPassword && !pki.IsStrongPassword(s.Reveal()) }
 	_, cipherErr := o.cipher(p)
 	switch {
-	case o.WorkToDoTimeout.Wrong != "", o.WorkToDoTimeout.Value < 0:
-		return clm.Fail(clm.Invalid, fieldTimeout, o.WorkToDoTimeout.Wrong)
+	case o.waiting.check() != nil:
+		return o.waiting.check()
 	case !known:
 		return clm.Fail(clm.Invalid, fieldFormat, asSent)
 	case len(o.FriendlyName.Trimmed()) > maxFriendlyName:
@@ -233,22 +230,6 @@ func fileName(i core.Issued) string {
 		}
 		return r
 	}, name)
-}
-
-// asked is how long the call itself would wait, longestWait at most.
-func (o *output) asked() time.Duration {
-	return time.Duration(min(o.WorkToDoTimeout.Value, int(longestWait/time.Second))) * time.Second
-}
-
-// wait is how long the call would wait for the work: what it says, else what the
-// installation says; never longer than longestWait. The member is good, or check
-// would have refused it.
-func (a *api) wait(c *call, o *output) (time.Duration, error) {
-	if o.WorkToDoTimeout.Set {
-		return o.asked(), nil
-	}
-	most, err := a.core.DefaultWait(c.Context())
-	return min(most, longestWait), err
 }
 
 // await waits for the work as long as the call would, and then fetches the

@@ -16,7 +16,7 @@ func TestNobodyWaitsLongerThanTwoMinutes(t *testing.T) {
 		seconds int
 		want    time.Duration
 	}{{0, 0}, {60, time.Minute}, {120, 2 * time.Minute}, {300, 2 * time.Minute}, {1 << 60, 2 * time.Minute}} {
-		o := output{WorkToDoTimeout: lenient.Int{Presence: lenient.Presence{Set: true}, Value: c.seconds}}
+		o := waiting{WorkToDoTimeout: lenient.Int{Presence: lenient.Presence{Set: true}, Value: c.seconds}}
 		if got := o.asked(); got != c.want {
 			t.Errorf("%d seconds: got %v, want %v", c.seconds, got, c.want)
 		}

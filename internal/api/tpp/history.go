@@ -7,6 +7,7 @@ import (
 
 	"github.com/certwright/certwright/internal/api/lenient"
 	"github.com/certwright/certwright/internal/clm"
+	"github.com/certwright/certwright/internal/core"
 )
 
 // oldNumbers is where the numbers of versions begin that stem from databases in which
@@ -33,17 +34,17 @@ func versionOf(vaultID string) (id clm.VersionID, ok bool) {
 
 type pastQuery struct {
 	ExcludeExpired lenient.Bool
-	ExcludeRevoked lenient.Bool // none is: see revocation
+	ExcludeRevoked lenient.Bool
 }
 
 // previousVersions serves GET Certificates/{guid}/PreviousVersions.
 func (a *api) previousVersions(c *call, in *pastQuery) answer {
 	return a.withGUID(c, detailing, func(id clm.ObjectID) (answer, error) {
-		past, err := a.core.History(c.Context(), c.who(), id, in.ExcludeExpired.Value)
+		past, err := a.core.History(c.Context(), c.who(), id, core.Pasts{Unexpired: in.ExcludeExpired.Value, Unrevoked: in.ExcludeRevoked.Value})
 		versions := []facts{}
 		for _, v := range past {
 			number, _ := vaultIDs(v.ID)
-			versions = append(versions, facts{"CertificateDetails": certificateFacts(v), "VaultId": number})
+			versions = append(versions, facts{"CertificateDetails": certificateFacts(v.Version, v.Revocation).withRefusal(v.Refusal), "VaultId": number})
 		}
 		return ok(map[string]any{"PreviousVersions": versions}), err
 	})

@@ -4,12 +4,14 @@ import (
 	"context"
 	"crypto"
 	"crypto/tls"
+	"database/sql"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -41,23 +43,36 @@ func TestConversations(t *testing.T) {
 	})
 }
 
-// TestEveryRowOfRenewHasAConversation wants a file for each row of the list of
-// what POST Certificates/Renew answers and does, with a first line that says what
-// the row claims.
-func TestEveryRowOfRenewHasAConversation(t *testing.T) {
-	for n := range 100 {
-		name := filepath.Join("testdata", "renew", fmt.Sprintf("REN-%02d.txtar", n+1))
-		archive, err := txtar.ParseFile(name)
-		if err != nil {
-			t.Error(err)
-			continue
+// rows are how many rows there are in the list of what each call answers and does.
+var rows = []struct {
+	folder, prefix string
+	many           int
+}{
+	{"renew", "REN", 100}, {"reset", "RES", 40}, {"revoke", "REV", 45},
+}
+
+// TestEveryRowHasAConversation wants a file for each row of the lists of what calls
+// answer and do, with a first line that says what the row claims.
+func TestEveryRowHasAConversation(t *testing.T) {
+	for _, list := range rows {
+		for n := range list.many {
+			wantConversation(t, filepath.Join("testdata", list.folder, fmt.Sprintf("%s-%02d.txtar", list.prefix, n+1)))
 		}
-		if claim, _, _ := strings.Cut(string(archive.Comment), "\n"); strings.TrimSpace(claim) == "" {
-			t.Errorf("%s does not say what it claims", name)
-		}
-		if !slices.ContainsFunc(archive.Files, func(f txtar.File) bool { return f.Name == "response" }) {
-			t.Errorf("%s expects nothing", name)
-		}
+	}
+}
+
+func wantConversation(t *testing.T, name string) {
+	t.Helper()
+	archive, err := txtar.ParseFile(name)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	if claim, _, _ := strings.Cut(string(archive.Comment), "\n"); strings.TrimSpace(claim) == "" {
+		t.Errorf("%s does not say what it claims", name)
+	}
+	if !slices.ContainsFunc(archive.Files, func(f txtar.File) bool { return f.Name == "response" }) {
+		t.Errorf("%s expects nothing", name)
 	}
 }
 
@@ -68,9 +83,13 @@ type host struct {
 	wire *wiretest.Host
 	opt  Options
 	idle bool
+	wait time.Duration // for a lock; zero: as long as usual
 	on   coretest.Database
 
 	faults faults
+	faulty *coretest.Faulty
+	held   map[string]held // calls of the faulty CA, by their name
+	locked func()          // lets the row go that is locked
 
 	once    sync.Once
 	rig     *coretest.Rig
@@ -93,11 +112,19 @@ func (h *host) start() {
 		h.rig = coretest.New(h.t, h.on, h.options())
 		h.opt.Log = slog.New(slog.NewTextHandler(h.rig.Log, nil))
 		h.handler = Handler(h.rig.Core, h.opt)
+		if h.faulty != nil {
+			h.rig.AddFaulty(nil)
+		}
 	})
 }
 
 func (h *host) options() coretest.Options {
-	return coretest.Options{Idle: h.idle, Connectors: connectors, Rehearsal: true, Fault: h.faults.at}
+	o := coretest.Options{Idle: h.idle, Connectors: connectors, Rehearsal: true, LockWait: h.wait, Fault: h.faults.at}
+	if h.faulty != nil {
+		o.Connectors = maps.Clone(o.Connectors)
+		maps.Copy(o.Connectors, h.faulty.Connectors())
+	}
+	return o
 }
 
 // first is a database that has been set up, for tests that need SQLite alone.
@@ -142,7 +169,6 @@ func (refusing) Submit(context.Context, ca.Order) (string, error) {
 	return "", clm.Permanent(errors.New("The certificate authority says no.")) //nolint:staticcheck // shown to users as it is
 }
 func (refusing) Collect(context.Context, ca.Order) (ca.Issued, error) { return ca.Issued{}, nil }
-func (refusing) Revoke(context.Context, []byte, int) error            { return nil }
 
 // do carries out a section.
 func (h *host) do(t *testing.T, section, text string) {
@@ -202,6 +228,11 @@ type command struct {
 var commands = map[string]command{
 	// idle: nobody carries out work
 	"idle": {true, func(h *host, _ []string) error { h.idle = true; return nil }},
+	// faulty: there is a CA outside that does as it is told (see ca), at coretest.FaultyCA;
+	// the certificates below coretest.FaultyZone are ordered from it
+	"faulty": {true, func(h *host, _ []string) error { h.faulty = &coretest.Faulty{}; return nil }},
+	// impatient: nobody waits long for what another transaction has locked
+	"impatient": {true, func(h *host, _ []string) error { h.wait = 100 * time.Millisecond; return nil }},
 	// nokeys: no API keys
 	"nokeys": {true, func(h *host, _ []string) error { h.opt.NoLegacyKeys = true; return nil }},
 	// timeout STATUS: what a Request that has waited in vain answers
@@ -233,12 +264,39 @@ var commands = map[string]command{
 		h.rig.Clock.Turn(by)
 		return err
 	}},
-	// scene DN SCENE [STAGE [TEXT]]: puts a certificate on stage, see core.Rehearse
+	// scene DN SCENE [STAGE [TEXT]]: puts a certificate or application on stage, see
+	// core.Rehearse; of key-foreign what follows is the other DN, of revocation-failed
+	// STAGE is 1400
 	"scene": {false, (*host).scene},
-	// revocation DN: the object's certificate is being revoked
-	"revocation": {false, func(h *host, args []string) error { return h.rig.AddRevocation(args[0]) }},
+	// issued DN [NAME=VALUE…]: a certificate that has been issued; said again, it is renewed
+	"issued": {false, (*host).issued},
+	// version VAR DN [N]: VAR is the thumbprint of the certificate in use, or of the Nth;
+	// VAR.lower, VAR.colons and VAR.blanks spell it otherwise, VAR.serial is the serial number
+	"version": {false, (*host).version},
+	// ca CALL refuses TEXT | unreachable TEXT | takes DURATION | well: what the faulty CA
+	// makes of calls of the name, submit, collect or revoke, from now on. With holds it
+	// keeps the answer to the next one to itself, asked waits for that, and answers lets
+	// it go; with after N it answers when N calls of Revoke have been written down
+	"ca": {false, (*host).ca},
+	// bind APPLICATION CERTIFICATE: lets it use the certificate
+	"bind": {false, func(h *host, args []string) error {
+		_, err := h.rig.Bind(context.Background(), h.rig.Admin, args[0], args[1])
+		return err
+	}},
+	// lock DN: another transaction has the object, until unlock
+	"lock": {false, func(h *host, args []string) (err error) {
+		if h.locked, err = h.rig.Lock(args[0]); err == nil {
+			h.t.Cleanup(h.locked)
+		}
+		return err
+	}},
+	"unlock": {false, func(h *host, _ []string) error { h.locked(); return nil }},
+	// audited ACTION NUMBER: waits until there are so many entries of it in the audit log
+	"audited": {false, (*host).audited},
 	// fault WORDS: the next statement of a write with these words in it fails
-	"fault": {false, func(h *host, args []string) error { h.faults.next(args[0]); return nil }},
+	"fault": {false, func(h *host, args []string) error { h.faults.next(args[0], errors.New("the disk is full")); return nil }},
+	// vanish WORDS: the next statement of a write with these words in it finds nothing
+	"vanish": {false, func(h *host, args []string) error { h.faults.next(args[0], sql.ErrNoRows); return nil }},
 	// run: somebody carries out work from now on
 	"run": {false, func(h *host, _ []string) error {
 		h.rig.Stop()
@@ -249,8 +307,91 @@ var commands = map[string]command{
 	}},
 }
 
+func (h *host) audited(args []string) error {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		all, err := h.rig.DB.Audit(context.Background(), 0, 10_000)
+		if err != nil {
+			return err
+		}
+		n := 0
+		for _, e := range all {
+			if e.Action == args[0] {
+				n++
+			}
+		}
+		if strconv.Itoa(n) == args[1] {
+			return nil
+		}
+	}
+	return errors.New("there are not")
+}
+
+// held is a call whose answer the faulty CA keeps to itself.
+type held struct {
+	asked  <-chan struct{}
+	answer func()
+}
+
+func (h *host) ca(args []string) error {
+	answer := func(context.Context) error { return nil }
+	text := strings.Join(args[2:], " ")
+	switch args[1] {
+	case "holds":
+		asked, answer := h.faulty.Hold(h.t, args[0])
+		if h.held == nil {
+			h.held = map[string]held{}
+		}
+		h.held[args[0]] = held{asked, answer}
+		return nil
+	case "asked":
+		select {
+		case <-h.held[args[0]].asked:
+			return nil
+		case <-time.After(time.Minute):
+			return errors.New("it was not asked")
+		}
+	case "answers":
+		h.held[args[0]].answer()
+		return nil
+	case "after":
+		calls, err := strconv.Atoi(text)
+		if err != nil {
+			return err
+		}
+		answer = h.after(calls)
+	case "refuses":
+		answer = func(context.Context) error { return clm.Permanent(errors.New(text)) }
+	case "unreachable":
+		answer = func(context.Context) error { return errors.New(text) }
+	case "takes":
+		wait, err := time.ParseDuration(text)
+		if err != nil {
+			return err
+		}
+		answer = func(ctx context.Context) error {
+			select {
+			case <-time.After(wait):
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	}
+	h.faulty.At(func(ctx context.Context, c coretest.Call) error {
+		if c.Name != args[0] || c.After {
+			return nil
+		}
+		return answer(ctx)
+	})
+	return nil
+}
+
 func (h *host) scene(args []string) error {
 	r := core.Rehearsal{DN: args[0], Scene: core.Scene(args[1])}
+	if r.Scene == core.SceneKeyForeign {
+		r.Other = args[2]
+		args = args[:2]
+	}
 	for stage, s := range stages {
 		if len(args) > 2 && strconv.Itoa(s.number) == args[2] && (r.Stage == "" || stage == clm.Collect) {
 			r.Stage = stage

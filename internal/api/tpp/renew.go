@@ -28,7 +28,7 @@ func (a *api) renew(c *call, in *renewal) answer {
 	if err != nil {
 		return fail(err)
 	}
-	most, err := a.wait(c, &in.output)
+	most, err := a.wait(c, &in.waiting)
 	if err != nil {
 		return fail(err)
 	}

@@ -101,7 +101,7 @@ func (a *api) request(c *call, in *enrolment) answer {
 	if err != nil {
 		return fail(err)
 	}
-	most, err := a.wait(c, &in.output)
+	most, err := a.wait(c, &in.waiting)
 	if err != nil {
 		return fail(err)
 	}

@@ -21,9 +21,11 @@ type route struct {
 	handle  handler
 }
 
-// requestPattern is the one certificate call whose refusals have a reason phrase
-// in common.
-const requestPattern = "/vedsdk/certificates/request"
+// The certificate calls whose refusals have a reason phrase in common.
+const (
+	requestPattern = "/vedsdk/certificates/request"
+	resetPattern   = "/vedsdk/certificates/reset"
+)
 
 // routes is everything that is served. The scopes are those of the vendor's page
 // of each call.
@@ -56,6 +58,9 @@ var routes = []route{
 	{"GET", "/vedsdk/certificates/retrieve/{vaultid}", needs("certificate:manage"), read((*api).retrieveVersion)},
 	{"POST", "/vedsdk/certificates/import", needs("certificate:manage", "certificate:discover"), read((*api).importCertificate)},
 	{"POST", "/vedsdk/certificates/renew", needs("certificate:manage"), read((*api).renew)},
+	{"POST", "/vedsdk/certificates/revoke", needs("certificate:revoke"), read((*api).revoke)},
+	{"POST", resetPattern, needs("certificate:manage"), read((*api).reset)},
+	{"POST", "/vedsdk/certificates/retry", needs("certificate:manage"), read((*api).retry)},
 	{"GET", "/vedsdk/certificates", needs("certificate"), (*api).list},
 	{"HEAD", "/vedsdk/certificates", needs("certificate"), (*api).list},
 	{"GET", "/vedsdk/certificates/{guid}", needs("certificate"), (*api).details},

@@ -29,6 +29,13 @@ var stages = map[clm.Stage]struct {
 	clm.Submit:    {500, "Post CSR"},
 	clm.Collect:   {700, "Retrieve Certificate"},
 	clm.Activate:  {700, "Retrieve Certificate"},
+	clm.Disown:    {700, "Retrieve Certificate"},
+	clm.Place:     {800, "Install Certificate"},
+	clm.Inspect:   {900, "Check Configuration"},
+	clm.Configure: {1000, "Configure Application"},
+	clm.Reload:    {1100, "Restart Application"},
+	clm.Verify:    {1200, "End Processing"},
+	clm.RevokeAt:  {1400, "Revocation"},
 }
 
 // Progress is how far work has come, in the vendor's terms.

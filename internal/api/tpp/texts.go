@@ -36,6 +36,8 @@ const (
 	textMissingDN      = "Missing CertificateDN."
 	textNoVaultID      = "Certificate with vault id {subject} does not exist."
 	textLocked         = "The attribute %s is locked by policy %s and was not changed."
+	textMissing        = "Invalid CertificateDN format. The Certificate DN contained null or white spaces for (CertificateDN)."
+	textUnseen         = `CertificateDN error. CertificateDN: "{subject}" does not exist or you do not have sufficient rights to the object.`
 	textPending        = "Certificate processing took longer than WorkToDoTimeout. Call certificates/retrieve..."
 )
 
@@ -50,9 +52,11 @@ var csrWords = words{
 	{clm.NeedsCSR, "origin"}: {text: "Certificate renew mismatch. Certificate {subject}, which originated from a User Provided CSR, requires a PKSC#10."},
 }
 
+// waitWords are about how long a call would wait.
+var waitWords = words{{clm.Invalid, fieldTimeout}: {text: "Invalid WorkToDoTimeout. The value must be between 0 and 120."}}
+
 // outputWords are about the form in which a certificate is to be handed out.
-var outputWords = words{
-	{clm.Invalid, fieldTimeout}:         {text: "Invalid WorkToDoTimeout. The value must be between 0 and 120."},
+var outputWords = union(waitWords, words{
 	{clm.Invalid, fieldFormat}:          {text: "Invalid Format. The value {value} is not supported."},
 	{clm.Invalid, fieldNoPassword}:      {text: "Password is required when IncludePrivateKey is true."},
 	{clm.Invalid, fieldLongName}:        {text: "Invalid FriendlyName. The value is longer than 1000 characters."},
@@ -64,7 +68,7 @@ var outputWords = words{
 	{clm.NoKey, "mismatch"}:             {text: "Failed to lookup private key, error: The private key does not match the certificate", phrase: sameText},
 	{clm.Denied, "key"}:                 {text: "Failed to lookup private key, error: Insufficient permission to read the private key", phrase: sameText},
 	{clm.NotIssued, ""}:                 {text: "Certificate {subject} does not have certificate data."},
-}
+})
 
 var renewing = operation{success: true, words: union(csrWords, outputWords, words{
 	{clm.Invalid, fieldMissingDN}:   {text: textMissingDN},
@@ -132,6 +136,47 @@ var retrieving = operation{words: union(outputWords, words{
 	{clm.Invalid, "dn"}:           {text: textNoCertificate, phrase: "Certificate does not exist."},
 	{clm.NotFound, ""}:            {text: textNoCertificate, phrase: "Certificate does not exist."},
 	{clm.Denied, ""}:              {text: textNoCertificate, phrase: "Certificate does not exist."},
+})}
+
+var resetting = operation{phrase: "Bad request. Check the error in the response for details.", words: union(waitWords, words{
+	{clm.Invalid, fieldMissingDN}: {text: textMissing},
+	{clm.Invalid, "dn"}:           {text: textUnseen},
+	{clm.NotFound, ""}:            {text: textUnseen},
+	{clm.Denied, ""}:              {text: "Access error. Your don't have write permissions for certificate {subject}."}, // the vendor's slip
+	{clm.Busy, ""}:                {text: "Failed to lock certificate. The reset failed because the certificate is currently in use by another process. Please try again later."},
+	{clm.Unmanaged, ""}:           {text: "Management Type error. The reset failed because the certificate Management Type is {value}."},
+	{clm.Unnecessary, ""}:         {text: "Reset is not completed. No reset is required for the certificate."},
+})}
+
+var retrying = operation{success: true, words: union(waitWords, words{
+	{clm.Invalid, fieldMissingDN}:  {text: textMissing},
+	{clm.Invalid, "dn"}:            {text: textUnseen},
+	{clm.NotFound, ""}:             {text: textUnseen},
+	{clm.Denied, ""}:               {text: "Access error. Certificates/Retry requires write permissions for certificate {subject}."},
+	{clm.Unnecessary, ""}:          {text: "Retry canceled. No retry is required for the certificate. Certificate {subject} is not in an error state."},
+	{clm.Unwritten, "application"}: {text: "Failed to add work for application {subject}. Retry for this application will not occur. Failure details: DriverDatabaseError Result Code: 5."},
+	{clm.Unwritten, ""}: {text: "Failed to add work for certificate {subject}. Retry for this cert and any associate applications will not occur." +
+		" Failure details: DriverDatabaseError Result Code: 5."},
+})}
+
+var revoking = operation{success: true, words: union(waitWords, words{
+	{clm.Invalid, fieldMissing}:  {text: "Need either CertificateDN or Thumbprint"},
+	{clm.Invalid, fieldReason}:   {text: "Missing Reason."},
+	{clm.Invalid, "dn"}:          {text: textNoCertificate, phrase: "Certificate does not exist."},
+	{clm.NotFound, ""}:           {text: textNoCertificate, phrase: "Certificate does not exist."},
+	{clm.NotFound, "owner"}:      {text: "Could not find a certificate object for the certificate with {subject}."},
+	{clm.NotFound, "thumbprint"}: {text: "Could not find a certificate with the {subject} thumbprint."},
+	{clm.NotFound, "vanished"}:   {text: "Could not find certificate {subject}", fault: true},
+	{clm.Denied, ""}:             {text: "Failed to revoke certificate no permission."},
+	{clm.NotIssued, ""}:          {text: "Certificate {subject} does not have a certificate to revoke."},
+	{clm.NotIssued, "data"}:      {text: "Failed to retrieve certificate data from vault", fault: true},
+	{clm.Unsupported, ""}:        {text: "Failed to request revocation."},
+	{clm.Unwritten, "disable"}:   {text: "Failed to disable certificate."},
+	{clm.Unwritten, "state"}:     {text: "Failed to request revocation, failed to read existing revocation state.", fault: true},
+	{clm.Unwritten, "check"}:     {text: "Failed to initiate check for revocation status", fault: true},
+	{clm.Unwritten, "pending"}:   {text: "Revocation submission pending. WorkToDoTimeout exceeded", fault: true},
+	{clm.Unwritten, ""}:          {text: "Failed to request revocation."},
+	{clm.InError, ""}:            {text: "Revocation request failed, error: {value}", fault: true},
 })}
 
 var checking = operation{words: union(csrWords, words{

@@ -42,6 +42,7 @@ const (
 	fieldMissing         = "missing"
 	fieldAttribute       = "attribute"
 	fieldUnseen          = "bound/unseen"
+	fieldReason          = "reason"
 )
 
 // wayOf finds the way in which e failed.
@@ -67,6 +68,7 @@ func wayOf(e *clm.Error) way {
 type saying struct {
 	text   string
 	phrase string // the reason phrase, if it is not the operation's
+	fault  bool   // the vendor answers it with HTTP 500, as a request that was made and has failed
 }
 
 type words map[way]saying
@@ -100,7 +102,7 @@ func (o operation) say(e *clm.Error) saying {
 		value = names.ClassName(clm.Class(value))
 	}
 	fill := strings.NewReplacer("{subject}", e.Subject, "{value}", value, "{cause}", cause(e), "{attribute}", names.AttrName(clm.Attr(e.Field)))
-	return saying{text: fill.Replace(s.text), phrase: fill.Replace(s.phrase)}
+	return saying{text: fill.Replace(s.text), phrase: fill.Replace(s.phrase), fault: s.fault}
 }
 
 // cause is what is wrong with a signing request that is no base64; of no other
@@ -137,6 +139,10 @@ func (a *api) refuse(c *call, o operation, about string, err error) answer {
 	body := map[string]any{"Error": s.text}
 	if o.success {
 		body["Success"] = false
+	}
+	if s.fault {
+		status, body["Requested"] = http.StatusInternalServerError, true
+		a.logFault(c, err)
 	}
 	for _, member := range o.members {
 		body[member] = s.text

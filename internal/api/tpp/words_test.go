@@ -38,6 +38,12 @@ var operations = map[string]struct {
 	"Retrieve": {retrieving, core.RetrieveKinds, slices.Concat(outputWays, []way{
 		{clm.Invalid, "dn"}, {clm.Invalid, fieldMissingDN}, {clm.NotFound, ""},
 	})},
+	"Revoke": {revoking, slices.Concat(core.RevokeKinds, []clm.Kind{clm.InError}), []way{
+		{clm.Invalid, fieldMissing}, {clm.Invalid, fieldReason}, {clm.Invalid, fieldTimeout}, {clm.Invalid, "dn"}, {clm.NotFound, ""},
+		{clm.NotFound, "owner"}, {clm.NotFound, "thumbprint"}, {clm.NotFound, "vanished"}, {clm.Denied, ""}, {clm.NotIssued, ""},
+		{clm.NotIssued, "data"}, {clm.Unsupported, ""}, {clm.Unwritten, "disable"}, {clm.Unwritten, "state"},
+		{clm.Unwritten, "revocation"}, {clm.Unwritten, "check"}, {clm.Unwritten, "pending"}, {clm.InError, ""},
+	}},
 	"CheckPolicy": {checking, core.PolicyKinds, []way{
 		{clm.Invalid, "dn"}, {clm.Invalid, "csr"}, {clm.Invalid, fieldNotBase64}, {clm.NotFound, ""},
 	}},
@@ -53,6 +59,14 @@ var operations = map[string]struct {
 		{clm.Invalid, fieldMissing}, {clm.Invalid, "dn"}, {clm.Invalid, "certificate"}, {clm.Invalid, "private-key"},
 		{clm.Invalid, "key-mismatch"}, {clm.Invalid, "key"}, {clm.Invalid, "name"}, {clm.Invalid, "ca-attribute"},
 		{clm.NotFound, ""}, {clm.Denied, ""}, {clm.Exists, "certificate"}, {clm.Exists, "class"},
+	}},
+	"Reset": {resetting, core.ResetKinds, []way{
+		{clm.Invalid, fieldMissingDN}, {clm.Invalid, fieldTimeout}, {clm.Invalid, "dn"}, {clm.NotFound, ""}, {clm.Denied, ""},
+		{clm.Busy, ""}, {clm.Unmanaged, clm.Unassigned}, {clm.Unnecessary, ""},
+	}},
+	"Retry": {retrying, core.RetryKinds, []way{
+		{clm.Invalid, fieldMissingDN}, {clm.Invalid, fieldTimeout}, {clm.Invalid, "dn"}, {clm.NotFound, ""}, {clm.Denied, ""},
+		{clm.Unwritten, "work"}, {clm.Unwritten, "application"}, {clm.Unnecessary, ""},
 	}},
 	"Retrieve/{vaultid}": {keeping, core.RetrieveKinds, slices.Concat(outputWays, []way{{clm.Invalid, "vault-id"}, {clm.NotFound, ""}})},
 }

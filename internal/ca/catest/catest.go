@@ -147,10 +147,12 @@ func (s suite) localNeedsNoMemory(t *testing.T) {
 
 func (s suite) revokesTwice(t *testing.T) {
 	c := s.connect(t)
+	if _, isLocal := c.(ca.Local); isLocal {
+		return // what is revoked is written down by whoever holds its key
+	}
 	issued := issue(t, c, newOrder(t, rsaKey(t), hostNames))
-	const superseded = 4
 	for _, c := range []ca.CA{c, c, s.connect(t)} {
-		if err := c.Revoke(t.Context(), issued.Cert, superseded); err != nil {
+		if err := c.(ca.Revoker).Revoke(t.Context(), issued.Cert, clm.Superseded, "replaced"); err != nil {
 			t.Fatalf("revoke: %v", err)
 		}
 	}

@@ -37,9 +37,9 @@ var Connector = ca.Connector{
 		{Name: string(clm.ValidityDays), Label: "Validity in days where an order asks for none (90 unless said)"},
 		{Name: MaxValidityDays, Label: "Longest validity in days (that of the issuing CA unless said)"},
 		{Name: string(clm.IssueAfter), Label: "Wait before issuing, such as 300ms (none unless said)"},
-		{Name: string(clm.AIAURL), Label: "URL of the issuing CA's certificate"},
-		{Name: string(clm.OCSPURL), Label: "URL of the OCSP responder"},
-		{Name: string(clm.CDPURL), Label: "URL of the revocation list"},
+		{Name: string(clm.AIAURL), Label: "URL of the issuing CA's certificate (where this installation publishes it unless said; none leaves it out)"},
+		{Name: string(clm.OCSPURL), Label: "URL of the OCSP responder (that of this installation unless said; none leaves it out)"},
+		{Name: string(clm.CDPURL), Label: "URL of the revocation list (where this installation publishes it unless said; none leaves it out)"},
 	},
 	New: open,
 }
@@ -49,6 +49,7 @@ type authority struct {
 	*signer
 	template
 	common
+	place place
 	chain [][]byte // from the issuer to the root
 	now   func() time.Time
 }
@@ -66,8 +67,12 @@ func open(s ca.Settings) (ca.CA, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.Publish != "" && !isHTTP(s.Publish) {
+		return nil, fmt.Errorf("the address below which this installation publishes: %q %s", s.Publish, notHTTP)
+	}
+	at := place{s.Publish, s.Issuer.Name}
 	a := &authority{
-		signer: signs, template: t, common: commonExtensions(t, signs.cert.SubjectKeyId),
+		signer: signs, template: t, common: commonExtensions(t, at, signs.cert.SubjectKeyId), place: at,
 		chain: slices.Clone(s.Issuer.Chain), now: s.Now,
 	}
 	if a.now == nil {
@@ -106,17 +111,3 @@ func (a *authority) Collect(_ context.Context, o ca.Order) (ca.Issued, error) {
 	}
 	return ca.Issued{Cert: cert, Chain: slices.Clone(a.chain)}, nil
 }
-
-// Revoke succeeds for every reason that RFC 5280, section 5.3.1, knows. There is
-// nothing to be done: which certificates are revoked is written in the core's
-// database, and revocation lists are made from it.
-func (a *authority) Revoke(_ context.Context, _ []byte, reason int) error {
-	if !slices.Contains(reasons, reason) {
-		return clm.Permanent(fmt.Errorf("%d is not a reason for revocation", reason))
-	}
-	return nil
-}
-
-// reasons are the reason codes with which a certificate may be revoked. 7 is
-// unused and 8 takes a certificate off a list.
-var reasons = []int{0, 1, 2, 3, 4, 5, 6, 9, 10}

@@ -58,60 +58,66 @@ var profiles = map[string]profile{
 // once.
 type common struct {
 	first     []pkix.Extension
-	last      []pkix.Extension
+	access    []pkix.Extension // none or one
+	last      pkix.Extension
 	rsaUsages byte // the key usages of an RSA key; an ECDSA key can but sign (BR 7.1.2.7.11)
 }
 
-func commonExtensions(t template, issuerKeyID []byte) common {
+func commonExtensions(t template, at place, issuerKeyID []byte) common {
 	return common{
 		rsaUsages: t.profile.rsaUsages,
 		first: []pkix.Extension{
 			{Id: oidBasicConstraints, Critical: true, Value: []byte{0x30, 0}},
 			extendedKeyUsage(t.profile.usages),
 		},
-		last: append(t.publishing.extensions(), authorityKeyID(issuerKeyID)),
+		access: accessTo(choose(t.aia, at.cert()), choose(t.ocsp, at.responder())),
+		last:   authorityKeyID(issuerKeyID),
 	}
 }
 
 // leafExtensions lists the extensions of a certificate that is not a CA's in the
 // order in which they are written. The alternative names, the zero Extension if
 // there are none, are never the last: a client in the field then reads past the
-// end of the certificate.
-func (c common) leafExtensions(d draft, san pkix.Extension) []pkix.Extension {
+// end of the certificate. The URL of the revocation list may be empty.
+func (c common) leafExtensions(d draft, san pkix.Extension, list string) []pkix.Extension {
 	usage := byte(digitalSignature)
 	if _, ok := d.public.(*rsa.PublicKey); ok {
 		usage = c.rsaUsages
 	}
-	list := append(slices.Clip(c.first), keyUsage(usage))
+	all := append(slices.Clip(c.first), keyUsage(usage))
 	if san.Id != nil {
-		list = append(list, san)
+		all = append(all, san)
 	}
-	list = append(list, subjectKeyID(d.spki))
-	return append(list, c.last...)
+	all = append(all, subjectKeyID(d.spki))
+	all = append(all, c.access...)
+	all = append(all, pointTo(list)...)
+	return append(all, c.last)
 }
 
-// extensions are the authority information access and the CRL distribution
-// points, as far as there are any.
-func (p publishing) extensions() []pkix.Extension {
-	var list []pkix.Extension
-	if p.aia != "" || p.ocsp != "" {
-		list = append(list, extension(oidAuthorityInfo, func(b *cryptobyte.Builder) {
-			addAccess(b, oidOCSP, p.ocsp)
-			addAccess(b, oidCAIssuers, p.aia)
-		}))
+// accessTo is the authority information access; none if both URLs are empty.
+func accessTo(cert, responder string) []pkix.Extension {
+	if cert == "" && responder == "" {
+		return nil
 	}
-	if p.cdp != "" {
-		list = append(list, extension(oidCRLPoints, func(b *cryptobyte.Builder) {
-			b.AddASN1(der.SEQUENCE, func(b *cryptobyte.Builder) { // one distribution point
-				b.AddASN1(der.Tag(0).ContextSpecific().Constructed(), func(b *cryptobyte.Builder) { // its name
-					b.AddASN1(der.Tag(0).ContextSpecific().Constructed(), func(b *cryptobyte.Builder) { // in full
-						addURI(b, p.cdp)
-					})
-				})
+	return []pkix.Extension{extension(oidAuthorityInfo, func(b *cryptobyte.Builder) {
+		addAccess(b, oidOCSP, responder)
+		addAccess(b, oidCAIssuers, cert)
+	})}
+}
+
+// pointTo is the CRL distribution points, of which there is one; none if the URL is
+// empty.
+func pointTo(list string) []pkix.Extension {
+	if list == "" {
+		return nil
+	}
+	return []pkix.Extension{extension(oidCRLPoints, func(b *cryptobyte.Builder) {
+		b.AddASN1(der.SEQUENCE, func(b *cryptobyte.Builder) { // one distribution point
+			b.AddASN1(der.Tag(0).ContextSpecific().Constructed(), func(b *cryptobyte.Builder) { // its name
+				b.AddASN1(der.Tag(0).ContextSpecific().Constructed(), func(b *cryptobyte.Builder) { addURI(b, list) }) // in full
 			})
-		}))
-	}
-	return list
+		})
+	})}
 }
 
 // tagURI is the choice of GeneralName that holds a URI (RFC 5280, section 4.2.1.6).

@@ -84,7 +84,7 @@ func NewIssuer(above ca.Issuer, s Spec) (ca.Issuer, error) {
 	d.notAfter = earliest(d.notAfter, parent.cert.NotAfter)
 	d.extensions = slices.Concat(
 		[]pkix.Extension{caConstraints(0), keyUsage(digitalSignature | keyCertSign | crlSign), anyPolicy()},
-		publishing{aia: s.AIAURL, ocsp: s.OCSPURL, cdp: s.CDPURL}.extensions(),
+		accessTo(s.AIAURL, s.OCSPURL), pointTo(s.CDPURL),
 		[]pkix.Extension{subjectKeyID(d.spki), authorityKeyID(parent.cert.SubjectKeyId)},
 	)
 	cert, err := parent.sign(d)

@@ -37,7 +37,7 @@ func (a *authority) draft(o ca.Order) (draft, error) {
 		return draft{}, err
 	}
 	d.subject = subject
-	d.extensions = a.leafExtensions(d, san)
+	d.extensions = a.leafExtensions(d, san, choose(a.cdp, a.place.list(o.Shard)))
 	d.notBefore, d.notAfter, err = a.validity(o)
 	return d, err
 }

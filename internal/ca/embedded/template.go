@@ -2,7 +2,6 @@ package embedded
 
 import (
 	"fmt"
-	"net/url"
 	"strconv"
 	"time"
 
@@ -19,15 +18,10 @@ type template struct {
 	days       int // where the order asks for none
 	maxDays    int // zero means as long as the issuer
 	issueAfter time.Duration
-	publishing
-}
 
-// publishing says where relying parties find what they need to know about the
-// issuer; what is empty is left out of the certificate.
-type publishing struct {
-	aia  string // the issuer's certificate
-	ocsp string // the responder
-	cdp  string // the revocation list
+	// Where relying parties find the issuer's certificate, the responder and the
+	// revocation list, for choose to choose.
+	aia, ocsp, cdp string
 }
 
 // readTemplate makes a template from the values of the connector's fields.
@@ -38,11 +32,9 @@ func readTemplate(values map[string]string) (template, error) {
 		days:       r.days(string(clm.ValidityDays)),
 		maxDays:    r.days(MaxValidityDays),
 		issueAfter: r.wait(string(clm.IssueAfter)),
-		publishing: publishing{
-			aia:  r.url(string(clm.AIAURL)),
-			ocsp: r.url(string(clm.OCSPURL)),
-			cdp:  r.url(string(clm.CDPURL)),
-		},
+		aia:        r.url(string(clm.AIAURL)),
+		ocsp:       r.url(string(clm.OCSPURL)),
+		cdp:        r.url(string(clm.CDPURL)),
 	}
 	if t.days == 0 {
 		t.days = defaultDays
@@ -102,16 +94,11 @@ func (r *reading) wait(name string) time.Duration {
 	return d
 }
 
-// url reads an address. It must be plain HTTP: what is fetched is signed, and a
-// client that needed TLS for it would need it to check that TLS (RFC 5280,
-// section 8; the BR demand it).
+// url reads an address, or none.
 func (r *reading) url(name string) string {
 	v := r.values[name]
-	if v == "" {
-		return ""
-	}
-	if u, err := url.Parse(v); err != nil || u.Scheme != "http" || u.Hostname() == "" || !isVisibleASCII(v) {
-		r.fail(name, "is not an http:// address")
+	if v != "" && v != none && !isHTTP(v) {
+		r.fail(name, notHTTP)
 	}
 	return v
 }

@@ -24,6 +24,7 @@ func TestRefusedSettings(t *testing.T) {
 		{"aia-url", "https://pki.example.com/ca.cer", "http://"},
 		{"ocsp-url", "ocsp.example.com", "http://"},
 		{"cdp-url", "http:///ca.crl", "http://"},
+		{"cdp-url", "None", "http://"},
 		{"cdp-url", "http://pki.example.com/é.crl", "http://"},
 	} {
 		_, err := Connector.New(ca.Settings{Values: map[string]string{test.name: test.value}, Issuer: &issuer})
@@ -75,17 +76,6 @@ func TestIssueAfter(t *testing.T) {
 		issued, err := c.Collect(t.Context(), o)
 		if err != nil || !issued.Later.Equal(test.want) || (issued.Cert != nil) != test.want.IsZero() {
 			t.Errorf("at %s: got %v, come back at %s; want %s", test.at, err, issued.Later, test.want)
-		}
-	}
-}
-
-// The reasons of RFC 5280, section 5.3.1, are accepted, but for the one that takes
-// a certificate off a list and the number that has no meaning.
-func TestReasonsOfRevocation(t *testing.T) {
-	c := connect(t, issuerOf(t, p256, ordered), nil)
-	for reason, want := range map[int]bool{-1: false, 0: true, 1: true, 6: true, 7: false, 8: false, 9: true, 10: true, 11: false} {
-		if err := c.Revoke(t.Context(), nil, reason); (err == nil) != want {
-			t.Errorf("%d: got %v, want success %v", reason, err, want)
 		}
 	}
 }

@@ -1,0 +1,121 @@
+package core
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/certwright/certwright/internal/clm"
+	"github.com/certwright/certwright/internal/pki"
+	"github.com/certwright/certwright/internal/store"
+)
+
+// abandonAgain is how long nobody asks for what an outside CA makes of an order
+// that nobody wants any more, when it could not be had.
+const abandonAgain = 10 * time.Minute
+
+// abandoner is the actor of what is done about such orders.
+var abandoner = clm.Actor{Name: "orders that nobody wants any more", Master: true}
+
+// endEnrolment ends work that leads to a new version: what a worker brings for it
+// later is dropped. An order that a CA outside has taken is followed up: what
+// comes of it must not be lost sight of.
+func endEnrolment(tx *store.Tx, w clm.Work) error {
+	if err := tx.EndWork(w.ID); err != nil {
+		return err
+	}
+	v, err := tx.Version(w.Version)
+	if err != nil {
+		return err
+	}
+	return abandon(tx, v)
+}
+
+// abandon follows the order of the version up if a CA outside has taken it.
+func abandon(tx *store.Tx, v clm.Version) error {
+	if v.Ref == "" || !v.Orphaned.IsZero() {
+		return nil
+	}
+	lane := clm.AbandonLane(v.ID)
+	open, err := tx.OpenWork(v.Certificate, lane)
+	if err != nil || open != nil {
+		return err
+	}
+	w := clm.Begin(clm.Abandon, clm.Collect, tx.Now)
+	w.Lane, w.Subject, w.Version, w.Actor, w.Reason = lane, v.Certificate, v.ID, abandoner.Name, "abandoned"
+	return tx.AddWork(&w)
+}
+
+// abandonTaken is what a worker does whose work was ended while it was at the CA:
+// if the CA has taken the order, it is followed up. Work that somebody else goes on
+// with, because the lease ran out, is none of its business any more.
+func (c *Core) abandonTaken(t *task) error {
+	if t.work.Op != clm.Enroll || t.version.Ref == "" {
+		return nil
+	}
+	entry := store.Entry{Actor: abandoner, Action: "abandon", Subject: string(t.path.Last().DN)}
+	err := c.db.Write(context.Background(), entry, func(tx *store.Tx) error {
+		w, err := tx.Work(t.work.ID)
+		if err == nil && (!w.Done || w.Stage == clm.End) {
+			tx.Refused(clm.Unnecessary)
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		known, err := tx.Version(t.version.ID)
+		if err == nil && known.Ref == "" {
+			known, err = t.version, keepVersion(tx, t)
+		}
+		if err != nil {
+			return err
+		}
+		return abandon(tx, known) // which may have come to its end already
+	})
+	if errors.Is(err, clm.NotFound) {
+		return fmt.Errorf("%s was deleted while order %q stood at the CA: %w", t.path.Last().DN, t.version.Ref, err)
+	}
+	return err
+}
+
+// bePatient makes of what a CA says about an abandoned order when to ask again:
+// nobody is waiting, and a failure today is none for good. What it refuses for good
+// has come to its end.
+func (t *task) bePatient(later time.Time, err error, now time.Time) (time.Time, error) {
+	if err != nil && !clm.IsPermanent(err) {
+		return now.Add(abandonAgain), nil
+	}
+	return later, nil
+}
+
+// disown looks at what has come of the order, if anything. Again is harmless: it
+// only looks.
+func (c *Core) disown(_ context.Context, t *task) (clm.Outcome, error) {
+	if len(t.version.Cert) == 0 {
+		return clm.Outcome{}, nil
+	}
+	cert, err := x509.ParseCertificate(t.version.Cert)
+	if err != nil {
+		return clm.Outcome{}, clm.Permanent(fmt.Errorf("the certificate cannot be read: %w", err))
+	}
+	t.identify(pki.Identify(cert))
+	t.version.Orphaned = c.db.Now()
+	return clm.Outcome{}, nil
+}
+
+// orphan has the CA revoke what has come although nobody wants it, unless the
+// installation wants to keep it. It never becomes the version in use.
+func (c *Core) orphan(tx *store.Tx, t *task) error {
+	if len(t.version.Cert) == 0 {
+		return nil
+	}
+	tx.About(string(t.path.Last().DN), "orphaned: "+t.version.Thumbprint)
+	if t.path[:1].Value(clm.LateOrders).First() == clm.KeepLate {
+		return nil
+	}
+	return c.submitRevocation(tx, &clm.Work{}, clm.Revocation{
+		Version: t.version.ID, Reason: clm.Superseded, Comments: "came when nobody wanted it any more", Actor: abandoner.Name,
+	}, t.version, false, false)
+}

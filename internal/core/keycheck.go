@@ -1,0 +1,117 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/certwright/certwright/internal/clm"
+	"github.com/certwright/certwright/internal/store"
+)
+
+// Limits of looking whether private keys match.
+const (
+	keyInterval = time.Hour      // between looks whether a round is due
+	keyRound    = 24 * time.Hour // from the beginning of a round to that of the next
+	keyBatch    = 100            // certificates looked at in one go
+	keyRest     = time.Second    // after each batch, so that a round costs others little
+	keyHold     = 5 * time.Minute
+)
+
+// checkKeys takes the rounds over all certificates until ctx ends.
+func (c *Core) checkKeys(ctx context.Context) {
+	look := time.NewTicker(keyInterval)
+	defer look.Stop()
+	for ctx.Err() == nil {
+		if _, _, err := c.takeKeyRound(ctx, keyRest); err != nil && ctx.Err() == nil {
+			c.log.Error("look whether private keys match", slog.Any("error", err))
+		}
+		select {
+		case <-ctx.Done():
+		case <-look.C:
+		}
+	}
+}
+
+// CheckKeys looks, once a day, at all certificates with a version in use whether the
+// private keys that are taken for theirs are, and logs which are not. It says at how
+// many it has looked, and how many it has found. It goes on where the round was
+// interrupted, and does nothing while another node is at it.
+func (c *Core) CheckKeys(ctx context.Context) (looked, found int, err error) {
+	return c.takeKeyRound(ctx, 0)
+}
+
+// takeKeyRound is CheckKeys that rests after each batch.
+func (c *Core) takeKeyRound(ctx context.Context, rest time.Duration) (looked, found int, err error) {
+	r, mine, err := c.db.ClaimKeyRound(ctx, keyHold)
+	if err != nil || !mine {
+		return 0, 0, err
+	}
+	for ctx.Err() == nil {
+		n, wrong, err := c.checkKeyBatch(ctx, &r)
+		looked, found = looked+n, found+wrong
+		switch {
+		case err != nil:
+			return looked, found, err // the claim runs out, and somebody goes on
+		case n < keyBatch:
+			return looked, found, held(c.db.EndKeyRound(ctx, r, r.Began.Add(keyRound)))
+		}
+		if err := c.db.SaveKeyRound(ctx, &r, c.db.Now().Add(keyHold)); err != nil {
+			return looked, found, held(err)
+		}
+		c.rest(ctx, nil, rest)
+	}
+	// Somebody else may go on at once.
+	return looked, found, held(c.db.SaveKeyRound(context.WithoutCancel(ctx), &r, c.db.Now()))
+}
+
+// held is the error, unless it only says that somebody else has gone on with the round.
+func held(err error) error {
+	if errors.Is(err, store.ErrStale) {
+		return nil
+	}
+	return err
+}
+
+// checkKeyBatch takes the round one batch farther.
+func (c *Core) checkKeyBatch(ctx context.Context, r *store.KeyRound) (looked, wrong int, err error) {
+	err = c.db.Read(ctx, func(tx *store.Tx) error {
+		ids, err := tx.InUse(r.After, keyBatch)
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			isWrong, err := c.checkKey(tx, id)
+			if err != nil {
+				return err
+			}
+			if looked, r.After = looked+1, id; isWrong {
+				wrong, r.Found = wrong+1, r.Found+1
+			}
+		}
+		return nil
+	})
+	return looked, wrong, err
+}
+
+// checkKey reports whether the private key of the place does not match the version in
+// use, and says so in the log.
+func (c *Core) checkKey(tx *store.Tx, id clm.ObjectID) (wrong bool, err error) {
+	path, err := tx.PathByID(id)
+	if err != nil {
+		return false, err
+	}
+	place := path.Last()
+	v, err := c.current(tx, place)
+	if err != nil || v == nil {
+		return false, err
+	}
+	state, err := c.keyState(tx, place, *v)
+	if err != nil || !state.IsWrong() {
+		return false, err
+	}
+	c.log.Warn("a private key does not match its certificate", slog.String("certificate", string(place.DN)),
+		slog.Int64("version", int64(v.ID)), slog.String("key", string(state)))
+	return true, nil
+}

@@ -1,0 +1,370 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/certwright/certwright/internal/ca"
+	"github.com/certwright/certwright/internal/clm"
+	"github.com/certwright/certwright/internal/store"
+)
+
+// Revoke asks for a certificate to be revoked.
+type Revoke struct {
+	DN         string     // of a place: its version in use, unless Thumbprint says which
+	Thumbprint string     // SHA-1, hex, in any case and with any separators
+	Reason     clm.Reason //
+	Comments   string     // for the CA and the record
+	Disable    bool       // the place is not to get another certificate
+}
+
+// RevokeAccepted says what has become of a request for revocation.
+type RevokeAccepted struct {
+	DN      clm.DN
+	Version clm.VersionID
+	Work    clm.WorkID // what is under way; zero where the certificate is revoked
+	Before  bool       // the revocation was asked for before, by somebody else or another call
+	SameKey []SameKey  // which other certificates are for the key; nil unless it is compromised and the installation wants them listed
+}
+
+// SameKey is a certificate for a key that is known to be compromised.
+type SameKey struct {
+	DN         clm.DN // empty where the actor may not see it
+	Thumbprint string
+	Serial     string
+}
+
+// RevokeKinds are the ways in which Revoke fails. Of NotFound, Field is "thumbprint"
+// where no certificate has it, "owner" where none of the place that was named, or of
+// any, has, "vanished" where the place was deleted meanwhile, and empty where the
+// place is not there. Of NotIssued it is "data" where the certificate is lost, and
+// empty where there is nothing to be revoked; of Unwritten "disable", "state",
+// "revocation", "check" or "pending"; Unsupported: nobody is known who could revoke.
+var RevokeKinds = []clm.Kind{clm.Internal, clm.Invalid, clm.NotFound, clm.Denied, clm.NotIssued, clm.Unwritten, clm.Unsupported}
+
+// maxSameKey is how many certificates for one key are listed.
+const maxSameKey = 100
+
+// aim is what a request for revocation is about.
+type aim struct {
+	path    clm.Path
+	version clm.Version
+	here    bool // it is revoked by whoever holds the issuer's key, which is us
+}
+
+// Revoke has the CA revoke a certificate. It never waits for a renewal of the same
+// place, nor does it disturb one; each version is revoked by itself. A certificate
+// whose issuer's key is held here is revoked when the call returns; otherwise the
+// CA is asked by work in a lane of its own. What was asked for before is no
+// failure, and a request that has failed may be repeated.
+func (c *Core) Revoke(ctx context.Context, who clm.Actor, r Revoke) (done RevokeAccepted, err error) {
+	var at aim
+	err = c.db.Read(ctx, func(tx *store.Tx) (err error) {
+		at, err = c.aimOf(tx, who, r)
+		return err
+	})
+	claim := err == nil && !at.here && c.reserve()
+	var t *task
+	subject := r.DN
+	if subject == "" {
+		subject = r.Thumbprint
+	}
+	refused := err
+	err = c.db.Write(ctx, store.Entry{Actor: who, Action: "revoke", Subject: subject}, func(tx *store.Tx) error {
+		if t = nil; refused != nil {
+			return refused
+		}
+		done = RevokeAccepted{DN: at.path.Last().DN, Version: at.version.ID}
+		path, err := tx.PathByID(at.version.Certificate)
+		if errors.Is(err, clm.NotFound) {
+			return clm.About(string(done.DN), clm.Fail(clm.NotFound, "vanished", ""))
+		}
+		if err == nil {
+			t, err = c.revoke(tx, who, r, at, path, &done, claim)
+		}
+		return clm.About(string(done.DN), err)
+	})
+	c.hand(claim, t, err)
+	return done, err
+}
+
+// revoke is the part of Revoke that writes. The task is that of work which the
+// caller has claimed.
+func (c *Core) revoke(tx *store.Tx, who clm.Actor, r Revoke, at aim, path clm.Path, done *RevokeAccepted, claim bool) (*task, error) {
+	place, v := path.Last(), at.version
+	known, err := tx.Revocation(v.ID)
+	if err != nil {
+		return nil, unwritten("state", err)
+	}
+	open, err := tx.OpenWork(place.ID, clm.RevokeLane(v.ID))
+	if err != nil {
+		return nil, unwritten("state", err)
+	}
+	if r.Disable && !(clm.Certificate{Object: *place}).IsOff() {
+		off := cloned(place)
+		set(off.Own, clm.Off, "1")
+		path = append(path[:len(path)-1:len(path)-1], off)
+		if err := tx.SaveObject(off); err != nil {
+			return nil, unwritten("disable", err)
+		}
+		if err := replanFrom(tx, path, place.Own); err != nil {
+			return nil, err
+		}
+	}
+	detail := fmt.Sprintf("%s, serial %s, reason %d", v.Thumbprint, v.Serial, r.Reason)
+	if r.Comments != "" {
+		detail += ": " + r.Comments
+	}
+	if r.Reason == clm.KeyCompromise && len(v.KeyHash) > 0 {
+		mates, err := compromise(tx, who, v)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range mates {
+			detail += "; the key is also that of " + m.Thumbprint
+		}
+		if path[:1].Value(clm.ListSameKey).IsOn() {
+			done.SameKey = mates
+		}
+	}
+	tx.About(string(place.DN), detail)
+	switch pending := open != nil && open.Failure == ""; {
+	case known.IsDone():
+		done.Before = true
+		return nil, nil
+	case known.IsKnown() && pending:
+		done.Before, done.Work = true, open.ID
+		return nil, nil
+	case open != nil:
+		if err := tx.EndWork(open.ID); err != nil {
+			return nil, err
+		}
+	}
+	t := &task{path: path, version: v}
+	err = c.submitRevocation(tx, &t.work, clm.Revocation{Version: v.ID, Reason: r.Reason, Comments: r.Comments, Actor: who.Name}, v, at.here, claim)
+	done.Work = t.work.ID
+	if !claim || at.here {
+		t = nil
+	}
+	return t, err
+}
+
+// submitRevocation writes down that the version is to be revoked: here, at once, or
+// by the CA, with work that w becomes.
+func (c *Core) submitRevocation(tx *store.Tx, w *clm.Work, r clm.Revocation, v clm.Version, here, claim bool) error {
+	r.Requested = tx.Now
+	if here {
+		return accept(tx, v, r)
+	}
+	if err := tx.SaveRevocation(r); err != nil {
+		return unwritten("revocation", err)
+	}
+	*w = revocationWork(v, r.Actor, tx.Now)
+	if claim {
+		return unwritten("revocation", tx.AddHeldWork(w, lease))
+	}
+	return unwritten("revocation", tx.AddWork(w))
+}
+
+// revocationWork is the work that has the CA revoke the version.
+func revocationWork(v clm.Version, actor string, now time.Time) clm.Work {
+	w := clm.Begin(clm.Revoke, clm.RevokeAt, now)
+	w.Lane, w.Subject, w.Version, w.Actor, w.Reason = clm.RevokeLane(v.ID), v.Certificate, v.ID, actor, "revocation"
+	return w
+}
+
+// accept writes down that the version is revoked, for those who publish that and
+// for those who look whether it is seen.
+func accept(tx *store.Tx, v clm.Version, r clm.Revocation) error {
+	r.Accepted = tx.Now
+	if err := tx.SaveRevocation(r); err != nil {
+		return unwritten("revocation", err)
+	}
+	if err := enlist(tx, v, r); err != nil {
+		return unwritten("revocation", err)
+	}
+	return unwritten("check", tx.AddCheck(v.ID))
+}
+
+// aimOf finds what the request is about and applies the rules, in the order in which
+// their failures are reported.
+func (c *Core) aimOf(tx *store.Tx, who clm.Actor, r Revoke) (at aim, err error) {
+	byDN := strings.TrimSpace(r.DN) != ""
+	if byDN {
+		if at.path, _, err = find(tx, who, r.DN); err == nil && !isCertificate(at.path) {
+			err = clm.About(r.DN, clm.NotFound)
+		}
+		if err != nil {
+			return at, err
+		}
+	}
+	if r.Thumbprint != "" {
+		if at, err = aimAt(tx, who, r.Thumbprint, at.path); err != nil {
+			return at, clm.About(r.Thumbprint, err)
+		}
+	}
+	place := at.path.Last()
+	if !at.path.Rights(who).Has(clm.Write) {
+		return at, clm.About(string(place.DN), clm.Denied)
+	}
+	if r.Thumbprint == "" {
+		open, err := openWork(tx, place.ID)
+		if err != nil {
+			return at, err
+		}
+		if place.Current == 0 || open != nil && (open.State == clm.Stopped || open.State == clm.Gated) {
+			return at, clm.About(string(place.DN), clm.NotIssued)
+		}
+		if at.version, err = tx.Version(place.Current); err != nil {
+			return at, err
+		}
+	}
+	if len(at.version.Cert) == 0 {
+		return at, clm.About(string(place.DN), clm.Fail(clm.NotIssued, "data", ""))
+	}
+	at.here, err = c.isRevokedHere(tx, at.version)
+	return at, clm.About(string(place.DN), err)
+}
+
+// aimAt finds the version with the thumbprint, of the place if one is named.
+func aimAt(tx *store.Tx, who clm.Actor, thumbprint string, named clm.Path) (at aim, err error) {
+	holders, err := tx.Holders(hexOf(thumbprint))
+	if err != nil {
+		return at, err
+	}
+	field := "thumbprint"
+	for _, v := range holders {
+		path, _, err := findByID(tx, who, v.Certificate)
+		switch {
+		case errors.Is(err, clm.NotFound):
+			if _, err := tx.PathByID(v.Certificate); errors.Is(err, clm.NotFound) {
+				field = "owner"
+			}
+		case err != nil:
+			return at, err
+		case named != nil && path.Last().ID != named.Last().ID:
+			field = "owner"
+		case at.path == nil || path.Rights(who).Has(clm.Write) && !at.path.Rights(who).Has(clm.Write):
+			at = aim{path: path, version: v}
+		}
+	}
+	if at.path == nil {
+		return at, clm.Fail(clm.NotFound, field, "")
+	}
+	return at, nil
+}
+
+// hexOf is the hex digits of what a client sent, in upper case.
+func hexOf(text string) string {
+	return strings.Map(func(r rune) rune {
+		if strings.ContainsRune("0123456789ABCDEF", r) {
+			return r
+		}
+		return -1
+	}, strings.ToUpper(text))
+}
+
+// isRevokedHere reports whether the version is revoked by whoever holds its issuer's
+// key, which is us. Where it is not, its CA must be known and able to revoke; one
+// that cannot be made now is asked all the same, and the failure told.
+func (c *Core) isRevokedHere(tx *store.Tx, v clm.Version) (bool, error) {
+	held, err := holdsIssuer(tx, v)
+	if err != nil {
+		return false, err
+	}
+	if v.Authority == "" {
+		return held, orElse(held, clm.Unsupported)
+	}
+	by, err := c.authorityByID(tx, v.Authority)
+	if err != nil {
+		_, there := tx.PathByID(v.Authority)
+		return held && errors.Is(there, clm.NotFound), nil
+	}
+	if held && by.isLocal() {
+		return true, nil
+	}
+	_, can := by.CA.(ca.Revoker)
+	return false, orElse(can, clm.Unsupported)
+}
+
+// orElse is nil where ok, and otherwise the error.
+func orElse(ok bool, err error) error {
+	if ok {
+		return nil
+	}
+	return err
+}
+
+// compromise writes down that the key of the version is compromised: it may never
+// come back. It lists the other certificates for it.
+func compromise(tx *store.Tx, who clm.Actor, v clm.Version) (mates []SameKey, err error) {
+	if err := tx.CompromiseKey(v.KeyHash); err != nil {
+		return nil, err
+	}
+	all, err := tx.KeyMates(v.KeyHash, maxSameKey)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range all {
+		if m.ID == v.ID {
+			continue
+		}
+		path, err := tx.PathByID(m.Certificate)
+		if err != nil && !errors.Is(err, clm.NotFound) {
+			return nil, err
+		}
+		mate := SameKey{Thumbprint: m.Thumbprint, Serial: m.Serial}
+		if err == nil {
+			mate.DN = clm.DN(visibleDN(path, who))
+		}
+		mates = append(mates, mate)
+	}
+	return mates, nil
+}
+
+// equipRevocation adds why the version is to be revoked, and the CA that issued it.
+func (c *Core) equipRevocation(ctx context.Context, t *task) error {
+	return c.db.Glance(ctx, func(tx *store.Tx) (err error) {
+		if t.revoke, err = tx.Revocation(t.version.ID); err != nil {
+			return fault(err)
+		}
+		t.ca, err = c.authorityByID(tx, t.version.Authority)
+		return err
+	})
+}
+
+// revokeAt has the CA revoke the version. Again is harmless: what is revoked stays
+// revoked.
+func (c *Core) revokeAt(ctx context.Context, t *task) (clm.Outcome, error) {
+	revoker, ok := t.ca.CA.(ca.Revoker)
+	if !ok {
+		return clm.Outcome{}, clm.Permanent(errors.New("the certificate authority cannot revoke"))
+	}
+	return clm.Outcome{}, revoker.Revoke(ctx, t.version.Cert, t.revoke.Reason, t.revoke.Comments)
+}
+
+// revoked writes down that the CA has revoked the version.
+func (c *Core) revoked(tx *store.Tx, t *task) error { return accept(tx, t.version, t.revoke) }
+
+// AwaitRevocation waits until the revocation has come to its end, or until most has
+// passed, and says how it stands then; of a revocation that has failed, why. That it
+// is still to come is written down before it is told; Unwritten where it cannot be.
+func (c *Core) AwaitRevocation(ctx context.Context, who clm.Actor, asked RevokeAccepted, most time.Duration) (Open, error) {
+	open, err := c.Wait(ctx, asked.Work, most)
+	switch {
+	case err != nil, open.State == clm.Stopped:
+		return open, err
+	case open.State == clm.Finished && open.Stage == clm.End:
+		return open, nil
+	case open.State == clm.Finished:
+		open.State, open.Failure = clm.Stopped, "the revocation was reset or asked for anew"
+		return open, nil
+	}
+	err = c.db.Write(context.WithoutCancel(ctx), store.Entry{Actor: who, Action: "revoke/pending", Subject: string(asked.DN)}, func(tx *store.Tx) error {
+		return unwritten("pending", tx.ToldPending(asked.Version))
+	})
+	return open, clm.About(string(asked.DN), err)
+}

@@ -1,0 +1,270 @@
+package store_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"testing"
+	"time"
+
+	"github.com/certwright/certwright/internal/clm"
+	"github.com/certwright/certwright/internal/coretest"
+	"github.com/certwright/certwright/internal/store"
+)
+
+var (
+	ours    = bytes.Repeat([]byte{0xa1}, 32) // the fingerprint of an issuer whose key is held
+	foreign = bytes.Repeat([]byte{0xb2}, 32)
+)
+
+// revoked is an entry of ours in the shard, revoked now.
+func revoked(tx *store.Tx, serial string, shard int64) store.LedgerEntry {
+	return store.LedgerEntry{Issuer: ours, Serial: serial, Shard: shard, NotAfter: tx.Now.Add(time.Hour), Revoked: tx.Now, Reason: clm.Superseded}
+}
+
+// standing is how the certificate stands with the issuer.
+func (n node) standing(issuer []byte, serial string) (at time.Time, reason clm.Reason, err error) {
+	n.t.Helper()
+	n.look(func(tx *store.Tx) error {
+		at, reason, err = tx.Standing(issuer, serial)
+		return nil
+	})
+	return at, reason, err
+}
+
+// What is revoked once stays revoked as it was then.
+func TestFirstRevocationHolds(t *testing.T) {
+	onEach(t, func(t *testing.T, n node) {
+		var first time.Time
+		n.do("revoke", func(tx *store.Tx) error {
+			first = tx.Now
+			return tx.Enlist(revoked(tx, "0A", 0))
+		})
+		n.turn(time.Hour)
+		n.do("revoke", func(tx *store.Tx) error {
+			again := revoked(tx, "0A", 0)
+			again.Reason = clm.KeyCompromise
+			return tx.Enlist(again)
+		})
+		if at, reason, err := n.standing(ours, "0A"); err != nil || !at.Equal(first) || reason != clm.Superseded {
+			t.Errorf("got %v, reason %d, %v; want the first, at %v", at, reason, err, first)
+		}
+		if _, _, err := n.standing(foreign, "0A"); !errors.Is(err, clm.NotFound) {
+			t.Errorf("of another issuer: got %v, want not found", err)
+		}
+	})
+}
+
+// What a failed statement comes to is an error, and then nothing is written.
+func TestRevocationIsNotLostSilently(t *testing.T) {
+	n := openWith(t, coretest.SQLite(t), func(statement string) error {
+		if bytes.Contains([]byte(statement), []byte("INTO ledger")) {
+			return errors.New("the disk is full")
+		}
+		return nil
+	})
+	err := n.Write(context.Background(), store.Entry{Action: "revoke"}, func(tx *store.Tx) error { return tx.Enlist(revoked(tx, "0A", 0)) })
+	if err == nil {
+		t.Error("the revocation was lost silently")
+	}
+}
+
+// Whoever publishes is woken once what is to be listed can be seen.
+func TestEnlistingWakes(t *testing.T) {
+	onEach(t, func(t *testing.T, n node) {
+		n.do("revoke", func(tx *store.Tx) error { return tx.Enlist(revoked(tx, "0A", 0)) })
+		receive(t, "a token", n.Enlisted())
+	})
+}
+
+// When a place is deleted the books keep what issuers of ours have issued to it and
+// is still valid, and nothing else.
+func TestDeletedPlacesStayInTheBooks(t *testing.T) {
+	onEach(t, func(t *testing.T, n node) {
+		place := n.add(clm.ServerCertificate, clm.PolicyDN+`\www`)
+		var first clm.VersionID
+		n.do("issue", func(tx *store.Tx) error {
+			if _, err := tx.AddIssuer(store.Issuer{Name: "ours", Fingerprint: ours, Sealed: []byte("sealed")}); err != nil {
+				return err
+			}
+			for _, v := range []clm.Version{
+				{Serial: "01", Cert: []byte("valid"), Chain: ours, NotAfter: tx.Now.Add(time.Hour)},
+				{Serial: "02", Cert: []byte("expired"), Chain: ours, NotAfter: tx.Now.Add(-time.Hour)},
+				{Serial: "03", Cert: []byte("of another"), Chain: foreign, NotAfter: tx.Now.Add(time.Hour)},
+				{Serial: "04", Cert: []byte("revoked"), Chain: ours, NotAfter: tx.Now.Add(time.Hour)},
+				{}, // nothing has come of it
+			} {
+				v.Certificate = place.ID
+				if err := tx.AddVersion(&v); err != nil {
+					return err
+				}
+				if first == 0 {
+					first = v.ID
+				}
+				if err := tx.SaveRevocation(clm.Revocation{Version: v.ID}); err != nil {
+					return err
+				}
+				if err := tx.AddCheck(v.ID); err != nil {
+					return err
+				}
+			}
+			return tx.Enlist(revoked(tx, "04", first.Shard()))
+		})
+		for _, when := range []string{"before", "after"} {
+			for _, want := range []struct {
+				serial  string
+				issuer  []byte
+				known   bool
+				revoked bool
+			}{
+				{"01", ours, true, false}, {"02", ours, when == "before", false}, {"03", foreign, when == "before", false},
+				{"04", ours, true, true}, {"05", ours, false, false}, {"", ours, false, false},
+			} {
+				at, _, err := n.standing(want.issuer, want.serial)
+				if (err == nil) != want.known || !at.IsZero() != want.revoked {
+					t.Errorf("%s, serial %s: got %v, %v; want known %v, revoked %v", when, want.serial, at, err, want.known, want.revoked)
+				}
+			}
+			if when == "before" {
+				n.do("delete", func(tx *store.Tx) error { return tx.DeleteObject(place) })
+			}
+		}
+		n.look(func(tx *store.Tx) error {
+			for _, table := range []string{"revocations", "checks", "versions"} {
+				if rows, err := tx.Rows(table); err != nil || rows != 0 {
+					t.Errorf("%s: got %d rows, %v; want none", table, rows, err)
+				}
+			}
+			return nil
+		})
+		// What was only issued can still be revoked, and is listed then.
+		n.do("revoke", func(tx *store.Tx) error { return tx.Enlist(revoked(tx, "01", first.Shard())) })
+		n.look(func(tx *store.Tx) error {
+			parts, err := tx.Unlisted(store.Part{}, 10)
+			if len(parts) != 1 {
+				t.Errorf("got %v to be listed, want one", parts)
+			}
+			return err
+		})
+	})
+}
+
+// A list takes the place of the one that it was made to follow, and of no other.
+func TestListFollowsItsPredecessor(t *testing.T) {
+	onEach(t, func(t *testing.T, n node) {
+		part := store.Part{Issuer: ours, Shard: 3}
+		for _, step := range []struct {
+			number, was int64
+			saved       bool
+		}{{10, 7, false}, {10, 0, true}, {11, 0, false}, {11, 9, false}, {11, 10, true}, {12, 10, false}} {
+			n.do("publish", func(tx *store.Tx) error {
+				saved, err := tx.SaveList(store.List{Part: part, Number: step.number, Made: tx.Now, Until: tx.Now, DER: []byte{1}}, step.was)
+				if err == nil && saved != step.saved {
+					t.Errorf("%d after %d: got saved %v, want %v", step.number, step.was, saved, step.saved)
+				}
+				return err
+			})
+		}
+		n.look(func(tx *store.Tx) error {
+			l, err := tx.List(part)
+			if err == nil && l.Number != 11 {
+				t.Errorf("got number %d, want 11", l.Number)
+			}
+			return err
+		})
+	})
+}
+
+// Parts that lack something are found page by page, and no more once they are listed;
+// a part names nothing of another.
+func TestUnlistedParts(t *testing.T) {
+	onEach(t, func(t *testing.T, n node) {
+		const parts, each = 7, 3
+		n.do("revoke", func(tx *store.Tx) error {
+			for i := range int64(parts * each) {
+				if err := tx.Enlist(revoked(tx, fmt.Sprintf("%02X", i+1), i%parts)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		for found, after := 0, (store.Part{}); ; {
+			var page []store.Part
+			n.do("list", func(tx *store.Tx) (err error) {
+				if page, err = tx.Unlisted(after, 2); err != nil {
+					return err
+				}
+				for _, p := range page {
+					entries, err := tx.Revoked(p.Issuer, p.Shard, time.Time{})
+					if err != nil {
+						return err
+					}
+					if len(entries) != each {
+						t.Errorf("shard %d: got %d entries, want %d", p.Shard, len(entries), each)
+					}
+					if err := tx.Listed(p, entries); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if len(page) == 0 {
+				if found != parts {
+					t.Errorf("got %d parts, want %d", found, parts)
+				}
+				break
+			}
+			found, after = found+len(page), page[len(page)-1]
+		}
+		n.look(func(tx *store.Tx) error {
+			left, err := tx.Unlisted(store.Part{}, 10)
+			if len(left) > 0 {
+				t.Errorf("still to be listed: %v", left)
+			}
+			whole, e := tx.Revoked(ours, store.WholeList, time.Time{})
+			if len(whole) != parts*each {
+				t.Errorf("got %d entries in the whole list, want %d", len(whole), parts*each)
+			}
+			none, e2 := tx.Revoked(ours, store.WholeList, tx.Now.Add(2*time.Hour))
+			if len(none) > 0 {
+				t.Errorf("got %d entries of expired certificates that were listed, want none", len(none))
+			}
+			return errors.Join(err, e, e2)
+		})
+	})
+}
+
+var readsAll = regexp.MustCompile(`(?m)Seq Scan|^SCAN (ledger|versions)\b`)
+
+// What is asked for each revocation and each answer is found by an index.
+func TestLedgerIsNotScanned(t *testing.T) {
+	onEach(t, func(t *testing.T, n node) {
+		var last int64
+		n.do("revoke", func(tx *store.Tx) error {
+			for i := range int64(2000) {
+				if err := tx.Enlist(revoked(tx, fmt.Sprintf("%04X", i+1), i/4)); err != nil {
+					return err
+				}
+				last = i / 4
+			}
+			return nil
+		})
+		n.look(func(tx *store.Tx) error {
+			plans, err := tx.Explain(func(tx *store.Tx) error {
+				_, _, err := tx.Standing(ours, "0001")
+				_, e := tx.Revoked(ours, last, time.Time{})
+				_, e2 := tx.Unlisted(store.Part{}, 10)
+				_, e3 := tx.HasRevokedSince(ours, tx.Now)
+				return errors.Join(err, e, e2, e3)
+			})
+			for query, plan := range plans {
+				if readsAll.MatchString(plan) {
+					t.Errorf("%s\n%s", query, plan)
+				}
+			}
+			return err
+		})
+	})
+}

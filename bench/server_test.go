@@ -5,7 +5,9 @@ import (
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"net"
 	"net/http"
@@ -15,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -169,7 +172,7 @@ func (s *server) connect(b *testing.B) *client {
 	c := &client{conn: conn, in: bufio.NewReader(conn), server: s}
 	if s.token == "" {
 		answer := c.post(b, "/vedauth/authorize/oauth", map[string]any{
-			"client_id": "vcert-sdk", "username": "admin", "password": password, "scope": "certificate:manage",
+			"client_id": "vcert-sdk", "username": "admin", "password": password, "scope": "certificate:manage,revoke",
 		})
 		s.token = answer["access_token"].(string)
 	}
@@ -186,6 +189,55 @@ func (s *server) enroll(b *testing.B, c *client, authority string) string {
 		"CADN": `\VED\Policy\CAs\` + authority, "WorkToDoTimeout": 60,
 	})
 	return answer["CertificateDN"].(string)
+}
+
+// issue issues certificates on so many connections at once and returns them.
+func (s *server) issue(b *testing.B, authority string, n, connections int) []*x509.Certificate {
+	certs := make([]*x509.Certificate, n)
+	share(b, s, n, connections, func(c *client, i int) {
+		answer := c.post(b, "/vedsdk/Certificates/Request", map[string]any{
+			"PolicyDN": `\VED\Policy\Default`, "Subject": fmt.Sprintf("revoked-%d.example.com", int(issued.Add(1))), "KeyAlgorithm": "ECC", "EllipticCurve": "P256",
+			"CADN": `\VED\Policy\CAs\` + authority, "WorkToDoTimeout": 60,
+		})
+		text, _ := answer["CertificateData"].(string)
+		data, err := base64.StdEncoding.DecodeString(text)
+		if err != nil {
+			b.Error(err)
+			return
+		}
+		block, _ := pem.Decode(data)
+		if block == nil {
+			b.Errorf("no certificate in %v", answer)
+			return
+		}
+		if certs[i], err = x509.ParseCertificate(block.Bytes); err != nil {
+			b.Error(err)
+		}
+	})
+	if b.Failed() {
+		b.FailNow()
+	}
+	return certs
+}
+
+var issued atomic.Int64
+
+// share does n things on so many connections.
+func share(b *testing.B, s *server, n, connections int, do func(c *client, i int)) {
+	clients := make([]*client, connections)
+	for i := range clients {
+		clients[i] = s.connect(b)
+	}
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for _, c := range clients {
+		all.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n && !b.Failed(); i = int(next.Add(1)) - 1 {
+				do(c, i)
+			}
+		})
+	}
+	all.Wait()
 }
 
 // renewOnce looks for the certificate in the answer without decoding it.

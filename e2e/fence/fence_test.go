@@ -217,12 +217,8 @@ func (c *client) request() (*certificate.Request, crypto.Signer, error) {
 	if err := c.GenerateRequest(nil, r); err != nil {
 		return nil, nil, err
 	}
-	key, ok := r.PrivateKey.(crypto.Signer)
-	if !ok {
-		return nil, nil, errors.New("the library has made no key")
-	}
 	_, err := c.RequestCertificate(r)
-	return r, key, err
+	return r, r.PrivateKey, err
 }
 
 func (c *client) reset() error {

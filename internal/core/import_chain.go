@@ -42,7 +42,32 @@ func (in incoming) saveChain(tx *store.Tx) ([]byte, error) {
 			break
 		}
 	}
+	if len(chain) == 0 {
+		var err error
+		if chain, err = in.ownChain(tx); err != nil {
+			return nil, err
+		}
+	}
 	return tx.SaveChain(chain)
+}
+
+// ownChain is the chain of the issuer that has issued the certificate and whose key is
+// held here; nil where there is none.
+func (in incoming) ownChain(tx *store.Tx) ([][]byte, error) {
+	issuers, err := tx.Issuers()
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range issuers {
+		chain, err := tx.Chain(i.Fingerprint)
+		if err != nil {
+			return nil, err
+		}
+		if cert, err := x509.ParseCertificate(chain[0]); err == nil && hasIssued(cert, in.cert) {
+			return chain, nil
+		}
+	}
+	return nil, nil
 }
 
 // hasIssued reports whether the CA certificate has issued the other one, or itself.

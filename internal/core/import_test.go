@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/pem"
 	"errors"
 	"slices"
 	"sync"
@@ -422,6 +423,25 @@ func TestImportEndsOpenWork(t *testing.T) {
 		place := objectID(t, r, string(asked.DN))
 		if got := versionsOf(t, r, place); len(got) != 4 {
 			t.Errorf("got %d versions, want 4", len(got))
+		}
+	})
+}
+
+// A certificate of ours that comes back alone has its chain, and can be revoked.
+func TestImportKnowsOwnIssuers(t *testing.T) {
+	t.Parallel()
+	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+		r := coretest.New(t, d, coretest.Options{})
+		ctx := context.Background()
+		own := request(t, r, core.DefaultZone, "www.example.com")
+		leaf := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: own.Version.Cert})
+		done := take(t, r, core.Import{Name: "back", Certificate: secret.NewPlain(leaf)})
+		got, err := r.Retrieve(ctx, r.Admin, core.Retrieve{DN: string(done.DN)})
+		if err != nil || len(got.Chain) != len(own.Chain) {
+			t.Errorf("got a chain of %d, %v; want that of the issuer, of %d", len(got.Chain), err, len(own.Chain))
+		}
+		if revoked, err := r.Revoke(ctx, r.Admin, core.Revoke{DN: string(done.DN)}); err != nil || revoked.Work != 0 {
+			t.Errorf("got %+v, %v; want it revoked at once", revoked, err)
 		}
 	})
 }

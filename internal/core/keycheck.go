@@ -76,6 +76,7 @@ func held(err error) error {
 
 // checkKeyBatch takes the round one batch farther.
 func (c *Core) checkKeyBatch(ctx context.Context, r *store.KeyRound) (looked, wrong int, err error) {
+	var found []clm.ObjectID
 	err = c.db.Read(ctx, func(tx *store.Tx) error {
 		ids, err := tx.InUse(r.After, keyBatch)
 		if err != nil {
@@ -87,12 +88,41 @@ func (c *Core) checkKeyBatch(ctx context.Context, r *store.KeyRound) (looked, wr
 				return err
 			}
 			if looked, r.After = looked+1, id; isWrong {
-				wrong, r.Found = wrong+1, r.Found+1
+				r.Found++
+				found = append(found, id)
 			}
 		}
 		return nil
 	})
-	return looked, wrong, err
+	for _, id := range found {
+		err = errors.Join(err, c.flagKey(ctx, id))
+	}
+	return looked, len(found), err
+}
+
+// keyChecker is the actor of what is found about private keys.
+var keyChecker = clm.Actor{Name: "private key check", Master: true}
+
+// flagKey names on the place the version whose key is not the certificate's, so that
+// whoever asks for its details is told: a key that nobody suspects is not opened for
+// that.
+func (c *Core) flagKey(ctx context.Context, id clm.ObjectID) error {
+	return c.db.Write(ctx, store.Entry{Actor: keyChecker, Action: "private key mismatch", Subject: string(id)}, func(tx *store.Tx) error {
+		path, err := tx.PathByID(id)
+		if errors.Is(err, clm.NotFound) {
+			tx.Refused(clm.Unnecessary)
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		place := path.Last()
+		tx.About(string(place.DN), "")
+		if len(place.Own[clm.KeyHolder]) > 0 || place.Current == 0 {
+			return nil
+		}
+		return setKeyHolder(tx, place, numberOf(place.Current))
+	})
 }
 
 // checkKey reports whether the private key of the place does not match the version in

@@ -63,6 +63,11 @@ func TestKeysAreChecked(t *testing.T) {
 		check(t, err)
 		r.Clock.Turn(24 * time.Hour)
 		checksKeys(t, r, 4, 2)
+		for n, want := range []core.KeyState{core.KeyNone, core.KeyWrong, core.KeyWrong, core.KeyNone} {
+			if d, err := r.Details(ctx, r.Admin, all[n].ID); d.Key != want || err != nil {
+				t.Errorf("the details of %s tell of key %s, %v; want %s", all[n].DN, d.Key, err, want)
+			}
+		}
 		for n, want := range []int{0, 1, 1, 0} {
 			if got := strings.Count(r.Log.String(), fmt.Sprintf(`www%d.example.com`, n)); got != want {
 				t.Errorf("the log tells %d times of %s, want %d", got, all[n].DN, want)

@@ -56,13 +56,14 @@ func (c *Core) SetPublishURL(ctx context.Context, base string) error {
 	})
 }
 
-// checkAddress makes sure that certificates can say the address.
+// checkAddress makes sure that certificates can say the address. It is plain HTTP: a
+// client that needed TLS to look would have to look for that first.
 func checkAddress(base string) error {
 	u, err := url.Parse(base)
 	switch {
 	case err != nil:
 		return err
-	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+	case u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		return errors.New("it must be http://, a host and perhaps a port and a path")
 	case strings.ContainsFunc(base, func(r rune) bool { return r <= ' ' || r >= 0x7f }):
 		return errors.New("it must be in ASCII")

@@ -15,6 +15,10 @@ import (
 type Reset struct {
 	DN      string
 	Restart bool // begin anew when something was reset
+
+	// Say words why policy forbids the next certificate, for whoever looks at the work
+	// that has stopped for it; nil: no more than the kind is told.
+	Say func(error) string
 }
 
 // ResetDone says what a reset has done.
@@ -70,7 +74,7 @@ func (c *Core) Reset(ctx context.Context, who clm.Actor, r Reset) (done ResetDon
 			err = clm.Unnecessary
 		}
 		if err == nil && r.Restart {
-			t, err = c.restart(tx, who, path.Last().ID, unused, claim)
+			t, err = r.restart(tx, who, path.Last().ID, unused, claim)
 		}
 		if t != nil {
 			done.Restarted, done.Work = true, t.work.ID
@@ -207,9 +211,10 @@ func (c *Core) resetKey(tx *store.Tx, place *clm.Object, done *ResetDone) error 
 }
 
 // restart begins the next certificate of the place, with the signing request that
-// was not used up if there is one; there is no task where the place is not managed
-// or disabled. What policy forbids stops at once, and says why.
-func (c *Core) restart(tx *store.Tx, who clm.Actor, id clm.ObjectID, unused *clm.Version, claim bool) (*task, error) {
+// was not used up if there is one and policy has not come to forbid it; there is no
+// task where the place is not managed or disabled. What policy forbids stops at once,
+// and says why.
+func (r Reset) restart(tx *store.Tx, who clm.Actor, id clm.ObjectID, unused *clm.Version, claim bool) (*task, error) {
 	path, err := tx.PathByID(id) // as the reset has left it
 	if err != nil {
 		return nil, err
@@ -219,7 +224,7 @@ func (c *Core) restart(tx *store.Tx, who clm.Actor, id clm.ObjectID, unused *clm
 		return nil, nil
 	}
 	var csr *pki.CSR
-	if unused != nil {
+	if wanted := path.Value(clm.UserCSR); unused != nil && !(wanted.Locked && !wanted.IsOn()) {
 		csr, err = pki.ParseCSRDER(unused.CSR)
 	} else if csr, err = heldCSR(tx, path); err == nil && csr != nil {
 		if err = dropHeld(tx, place); err == nil {
@@ -236,10 +241,17 @@ func (c *Core) restart(tx *store.Tx, who clm.Actor, id clm.ObjectID, unused *clm
 	}
 	t, err := begin(tx, who, path, csr, nil, "restart", claim && forbidden == nil)
 	if err == nil && forbidden != nil {
-		t.work.Failure = forbidden.Error()
+		t.work.Failure = r.say(forbidden)
 		err = tx.SaveWork(t.work)
 	}
 	return t, err
+}
+
+func (r Reset) say(err error) string {
+	if r.Say == nil {
+		return clm.AsError(err).Kind.Error()
+	}
+	return r.Say(err)
 }
 
 // mayRestart applies the rules for the next certificate of the place.

@@ -1,8 +1,10 @@
 package core_test
 
 import (
+	"bytes"
 	"context"
 	"crypto"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -30,7 +32,7 @@ func TestLateWorkerChangesNothing(t *testing.T) {
 		late := ask(t, r, "www.example.com")
 		receive(t, "the CA to be asked", asking)
 		reset(t, r, late.DN, false)
-		follow(t, r, "revoke/revoke", 1)
+		follow(t, r, "revoke/end", 1)
 		release()
 		follow(t, r, "abandon", 1)
 		for _, v := range versionsOf(t, r, late.ID) {
@@ -91,9 +93,142 @@ func TestResetLeavesRevocationOfOrphans(t *testing.T) {
 		}
 		revoked()
 		release()
-		follow(t, r, "revoke/revoke", 1)
+		follow(t, r, "revoke/end", 1)
 		if known := revocation(t, r, late.Version); !known.IsDone() {
 			t.Errorf("got %+v; want the late certificate revoked", known)
 		}
 	})
+}
+
+// Whoever asks for a certificate right after a reset, with or without a restart,
+// gets one for the key that was asked for last (RES-40): whatever workers are at the
+// CA for what was asked for before, and although others reset and restart the place
+// meanwhile. Never is the certificate before it taken for the one that was asked for.
+func TestRequestAfterResetWins(t *testing.T) {
+	t.Parallel()
+	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+		f := &coretest.Faulty{}
+		options := coretest.Options{Connectors: f.Connectors()}
+		r := coretest.New(t, d, options)
+		r.AddFaulty(nil)
+		m := &moody{}
+		f.At(m.answer)
+		nodes := []*coretest.Rig{r, r}
+		if r.DB.IsShared() {
+			nodes[1] = coretest.New(t, d, options)
+		}
+		var places sync.WaitGroup
+		for n := range 4 {
+			places.Go(func() {
+				p := contested{t: t, nodes: nodes, moody: m, name: fmt.Sprintf("www%d.example.com", n)}
+				for range 6 {
+					p.contest()
+				}
+			})
+		}
+		places.Wait()
+	})
+}
+
+// moody is a CA that takes its time and often says no, but for the requests that it
+// is told not to refuse.
+type moody struct{ last sync.Map } // CSR by common name
+
+func (m *moody) answer(ctx context.Context, c coretest.Call) error {
+	select {
+	case <-time.After(time.Duration(rand.IntN(5)) * time.Millisecond):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if last, ok := m.last.Load(c.Order.Names.CommonName); c.Name == "submit" && !c.After && rand.IntN(3) == 0 && (!ok || !bytes.Equal(last.([]byte), c.Order.CSR)) {
+		return clm.Permanent(errors.New("not on a Sunday"))
+	}
+	return nil
+}
+
+// contested is a place that several want something of.
+type contested struct {
+	t     *testing.T
+	nodes []*coretest.Rig
+	moody *moody
+	name  string
+}
+
+func (p contested) node() *coretest.Rig { return p.nodes[rand.IntN(len(p.nodes))] }
+
+// contest lets work begin, resets it at some time and asks for another certificate at
+// once, while somebody else resets and restarts whatever there is.
+func (p contested) contest() {
+	p.ask(newKey(p.t), false)
+	var others sync.WaitGroup
+	for range 2 {
+		others.Go(func() {
+			for range 3 {
+				p.pause()
+				p.reset(true)
+			}
+		})
+	}
+	p.pause()
+	p.reset(rand.IntN(2) == 0)
+	key := newKey(p.t)
+	p.ask(key, true)
+	p.wantKey(key)
+	others.Wait()
+	p.wantKey(key)
+}
+
+func (p contested) pause() { time.Sleep(time.Duration(rand.IntN(10)) * time.Millisecond) }
+
+func (p contested) ask(key crypto.Signer, last bool) {
+	names := clm.Names{CommonName: p.name}
+	der, err := pki.CreateCSR(names, key)
+	if last {
+		p.moody.last.Store(p.name, der)
+	}
+	if err == nil {
+		r := p.node()
+		_, err = r.Request(context.Background(), r.Admin, core.Request{Folder: coretest.FaultyZone, CSR: base64.StdEncoding.EncodeToString(der)})
+	}
+	if err != nil {
+		p.t.Errorf("%s: ask: %v", p.name, err)
+	}
+}
+
+func (p contested) reset(restart bool) {
+	r := p.node()
+	_, err := r.Reset(context.Background(), r.Admin, core.Reset{DN: coretest.FaultyZone + `\` + p.name, Restart: restart})
+	if err != nil && !errors.Is(err, clm.Unnecessary) {
+		p.t.Errorf("%s: reset: %v", p.name, err)
+	}
+}
+
+// wantKey wants the first certificate that is handed out to be for the key. A request
+// that found the place in error lies on top of it until somebody restarts it.
+func (p contested) wantKey(key crypto.Signer) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		r := p.node()
+		got, err := r.Retrieve(context.Background(), r.Admin, core.Retrieve{DN: coretest.FaultyZone + `\` + p.name})
+		switch {
+		case err != nil:
+			p.t.Errorf("%s: retrieve: %v", p.name, err)
+			return
+		case got.Open != nil && got.Open.State == clm.Stopped && !got.Open.Overlaid:
+			p.t.Errorf("%s: stopped: %s", p.name, got.Open.Failure)
+			return
+		case got.Open != nil && got.Open.State == clm.Stopped:
+			p.reset(true)
+		case got.Open != nil:
+			if _, err := r.Wait(context.Background(), got.Open.ID, time.Second); err != nil {
+				p.t.Errorf("%s: wait: %v", p.name, err)
+				return
+			}
+		case !bytes.Equal(got.Version.KeyHash, pki.PublicKeyHash(key.Public())):
+			p.t.Errorf("%s: the certificate is for another key than that which was asked for last", p.name)
+			return
+		default:
+			return
+		}
+	}
+	p.t.Errorf("%s: waited in vain for a certificate", p.name)
 }

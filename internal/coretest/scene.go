@@ -75,23 +75,3 @@ func (r *Rig) Revocation(dn string) (known clm.Revocation, err error) {
 	})
 	return known, err
 }
-
-// IsListed reports whether the issuer, whose key must be held here, has the version
-// in use among those that it has revoked.
-func (r *Rig) IsListed(dn string) (listed bool, err error) {
-	ctx := context.Background()
-	place, err := r.Object(ctx, r.Admin, dn)
-	if err != nil {
-		return false, err
-	}
-	err = r.DB.Read(ctx, func(tx *store.Tx) error {
-		v, err := tx.Version(place.Current)
-		if err != nil {
-			return err
-		}
-		at, _, err := tx.Standing(v.Chain, v.Serial)
-		listed = !at.IsZero()
-		return err
-	})
-	return listed, err
-}

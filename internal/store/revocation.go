@@ -49,9 +49,10 @@ func (tx *Tx) ToldPending(id clm.VersionID) error {
 }
 
 // AddCheck has somebody look, from now on, whether relying parties see the
-// revocation.
+// revocation. Until somebody has, it counts as seen nowhere.
 func (tx *Tx) AddCheck(id clm.VersionID) error {
-	_, err := tx.c.exec("INSERT INTO checks (version, due, tries) VALUES ($1, $2, 0) ON CONFLICT (version) DO UPDATE SET due = excluded.due, tries = 0", int64(id), micros(tx.Now))
+	_, err := tx.c.exec(`INSERT INTO checks (version, due, tries, since_crl, since_ocsp) VALUES ($1, $2, 0, $2, $2)
+		ON CONFLICT (version) DO UPDATE SET due = excluded.due, tries = 0, since_crl = excluded.since_crl, since_ocsp = excluded.since_ocsp`, int64(id), micros(tx.Now))
 	return err
 }
 

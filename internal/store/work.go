@@ -95,14 +95,19 @@ func (tx *Tx) OpenWorks(subject clm.ObjectID) ([]clm.Work, error) {
 }
 
 // ResumeWork clears the failure of a work that has stopped: it goes on at once from
-// the stage at which it stands.
+// the stage at which it stands, unless it waits there for a signing request.
 func (tx *Tx) ResumeWork(w clm.Work) error {
-	n, err := tx.c.exec("UPDATE work SET failure = '', note = '', overlaid = FALSE, attempt = 0, since = $1, due = $1, held = FALSE, epoch = epoch + 1 WHERE id = $2 AND done = FALSE AND failure <> ''",
-		micros(tx.Now), int64(w.ID))
+	w.Failure = ""
+	due := tx.Now
+	if w.State(false) == clm.AwaitsCSR {
+		due = w.NotBefore
+	}
+	n, err := tx.c.exec("UPDATE work SET failure = '', note = '', overlaid = FALSE, attempt = 0, since = $1, due = $2, held = FALSE, epoch = epoch + 1 WHERE id = $3 AND done = FALSE AND failure <> ''",
+		micros(tx.Now), micros(due), int64(w.ID))
 	if err == nil && n == 0 {
 		return ErrStale
 	}
-	w.Failure, w.Stage = "", "" // it has moved; how it stands, the database knows
+	w.Stage = "" // it has moved; how it stands, the database knows
 	tx.moved(w)
 	return err
 }

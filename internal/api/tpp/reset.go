@@ -23,7 +23,8 @@ func (a *api) reset(c *call, in *reset) answer {
 	if err := in.check(); err != nil {
 		return fail(err)
 	}
-	done, err := a.core.Reset(c.Context(), c.who(), core.Reset{DN: dn, Restart: in.Restart.Value})
+	say := func(err error) string { return renewing.say(clm.AsError(err)).text }
+	done, err := a.core.Reset(c.Context(), c.who(), core.Reset{DN: dn, Restart: in.Restart.Value, Say: say})
 	if err != nil {
 		return fail(err)
 	}

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+
+	"github.com/certwright/certwright/internal/coretest"
 )
 
 // The programs under test, built once for all tests.
@@ -25,10 +27,14 @@ func TestMain(m *testing.M) {
 	if !asked {
 		flag.Set("test.parallel", strconv.Itoa(atOnce))
 	}
-	os.Exit(run(m))
+	os.Exit(coretest.Main(tests{m}))
 }
 
-func run(m *testing.M) int {
+// tests are the tests of this package with what they need.
+type tests struct{ *testing.M }
+
+// Run builds the programs, runs the tests and ends the servers.
+func (m tests) Run() int {
 	dir, err := os.MkdirTemp("", "certwright-e2e-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -39,16 +45,12 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	code := m.Run()
+	code := m.M.Run()
 	for _, s := range sharedServers {
 		if err := s.finish(); err != nil {
 			fmt.Fprintf(os.Stderr, "%s server: %v\n", s.kind, err)
 			code = 1
 		}
-	}
-	if err := cluster.stop(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
 	}
 	return code
 }

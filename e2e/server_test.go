@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/certwright/certwright/internal/coretest"
 )
 
 const (
@@ -43,7 +45,7 @@ type server struct {
 // answers what --database must say, nothing for the default.
 var databases = map[string]func() (string, error){
 	"sqlite":   func() (string, error) { return "", nil },
-	"postgres": func() (string, error) { return cluster.database() },
+	"postgres": coretest.PostgresAddress,
 }
 
 // newServer makes a server ready to be started, on a database of the kind.
@@ -227,7 +229,7 @@ func (s *server) leaks() error {
 func startServer(t *testing.T, kind string) *server {
 	t.Helper()
 	if kind == "postgres" {
-		need(t, cluster.start())
+		need(t, coretest.StartPostgres())
 	}
 	s, err := newServer(t.TempDir(), kind)
 	if err != nil {
@@ -306,7 +308,7 @@ func onSQLite(t *testing.T, test func(t *testing.T, s *server)) {
 func on(t *testing.T, kind string, test func(t *testing.T, s *server)) {
 	t.Helper()
 	if kind == "postgres" {
-		need(t, cluster.start())
+		need(t, coretest.StartPostgres())
 	}
 	s, err := sharedServers[kind].get(kind)
 	if err != nil {

@@ -57,17 +57,31 @@ func Postgres(t testing.TB) Database {
 	if testing.Short() {
 		t.Skip("PostgreSQL is left out of short runs")
 	}
-	if err := cluster.start(); err != nil {
+	if err := StartPostgres(); err != nil {
 		if os.Getenv("CERTWRIGHT_NO_SKIP") != "" {
 			t.Fatal(err)
 		}
 		t.Skip(err)
 	}
-	name := fmt.Sprintf("test%d", cluster.count.Add(1))
-	if err := cluster.exec("CREATE DATABASE " + name); err != nil {
+	address, err := PostgresAddress()
+	if err != nil {
 		t.Fatal(err)
 	}
-	return Database{Address: cluster.address(name), Dir: t.TempDir()}
+	return Database{Address: address, Dir: t.TempDir()}
+}
+
+// StartPostgres starts the PostgreSQL of this test process, unless it runs already.
+// It fails where there is none on the machine.
+func StartPostgres() error { return cluster.start() }
+
+// PostgresAddress makes an empty database on the server of this test process, for
+// programs of their own.
+func PostgresAddress() (string, error) {
+	if err := StartPostgres(); err != nil {
+		return "", err
+	}
+	name := fmt.Sprintf("test%d", cluster.count.Add(1))
+	return cluster.address(name), cluster.exec("CREATE DATABASE " + name)
 }
 
 // SetUp sets a database up as a first start would, for CopyOf.
@@ -113,8 +127,8 @@ func CopyOf(t testing.TB, d Database) Database {
 }
 
 // Main runs the tests of a package and ends the servers that they have started.
-// A package that uses Databases calls it from its TestMain.
-func Main(m *testing.M) int {
+// A package that uses Databases or PostgresAddress calls it from its TestMain.
+func Main(m interface{ Run() int }) int {
 	defer cluster.stop()
 	return m.Run()
 }

@@ -6,12 +6,17 @@ package fence
 import (
 	"context"
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	crand "crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"math/big"
 	"math/rand/v2"
+	"net"
 	"net/http/httptest"
 	"os"
 	"strconv"
@@ -89,7 +94,7 @@ func race(t *testing.T, d coretest.Database, o coretest.Options, most int64, unt
 	rig.AddFaulty(nil)
 	ca.At(ca.answer)
 	server := httptest.NewUnstartedServer(tpp.Handler(rig.Core, tpp.Options{}))
-	server.TLS = &tls.Config{NextProtos: []string{"http/1.1"}}
+	server.TLS = &tls.Config{NextProtos: []string{"http/1.1"}, Certificates: []tls.Certificate{quickCertificate(t)}, CurvePreferences: []tls.CurveID{tls.X25519}}
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	app, err := rig.Application(context.Background(), "vcert-sdk")
@@ -119,6 +124,25 @@ func race(t *testing.T, d coretest.Database, o coretest.Options, most int64, unt
 	}
 	all.Wait()
 	return losses.Load(), ended.Load()
+}
+
+// quickCertificate is a certificate for the server that costs little to show: the
+// library makes a connection for each call.
+func quickCertificate(t *testing.T) tls.Certificate {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), crand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotBefore: now.Add(-time.Hour), NotAfter: now.Add(24 * time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, BasicConstraintsValid: true, IsCA: true,
+	}
+	der, err := x509.CreateCertificate(crand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
 // outside is a CA that is down for some names, and takes its time.
@@ -191,7 +215,7 @@ func (c *client) run() (isLost bool, err error) {
 	if err := errors.Join(requestErr, resetErr); err != nil {
 		return false, err
 	}
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); pause() {
 		got, err := c.RetrieveCertificate(last)
 		switch {
 		case err == nil:

@@ -132,6 +132,7 @@ func TestUnwantedOrderIsNotLostSightOf(t *testing.T) {
 		done := ask(t, r, "www.example.com")
 		until(t, r, done.DN, "waits for the CA", func(o core.Open) bool { return o.NotBefore.Sub(r.DB.Now()) > time.Hour })
 		f.At(func(context.Context, coretest.Call) error { return errors.New("connection refused") })
+		r.Clock.Turn(time.Hour)
 		unwanted["reset"](t, r, done.DN)
 		for try := range 2 * clm.MaxAttempts {
 			asked := 2 + try // before the reset, and by now
@@ -147,7 +148,11 @@ func TestUnwantedOrderIsNotLostSightOf(t *testing.T) {
 		}
 		f.At(nil)
 		r.Clock.Turn(48 * time.Hour)
-		checkOrphan(t, r, orphanOf(t, r, done), true)
+		orphan := orphanOf(t, r, done)
+		checkOrphan(t, r, orphan, true)
+		if orphan.NotBefore.After(orphan.Created) {
+			t.Errorf("got a certificate from %v, want that of the order of %v", orphan.NotBefore, orphan.Created)
+		}
 		if got, err := r.Retrieve(context.Background(), r.Admin, core.Retrieve{DN: string(done.DN)}); !errors.Is(err, clm.NotIssued) {
 			t.Errorf("got %+v, %v; want that there is no certificate", got.Version, err)
 		}

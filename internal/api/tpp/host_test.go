@@ -291,7 +291,7 @@ var commands = map[string]command{
 		return err
 	}},
 	"unlock": {false, func(h *host, _ []string) error { h.locked(); return nil }},
-	// audited ACTION NUMBER: waits until there are so many entries of it in the audit log
+	// audited ACTION NUMBER: waits until there are so many entries of it, or more, in the audit log
 	"audited": {false, (*host).audited},
 	// fault WORDS: the next statement of a write with these words in it fails
 	"fault": {false, func(h *host, args []string) error { h.faults.next(args[0], errors.New("the disk is full")); return nil }},
@@ -308,6 +308,10 @@ var commands = map[string]command{
 }
 
 func (h *host) audited(args []string) error {
+	wanted, err := strconv.Atoi(args[1])
+	if err != nil {
+		return err
+	}
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		all, err := h.rig.DB.Audit(context.Background(), 0, 10_000)
 		if err != nil {
@@ -319,7 +323,7 @@ func (h *host) audited(args []string) error {
 				n++
 			}
 		}
-		if strconv.Itoa(n) == args[1] {
+		if n >= wanted {
 			return nil
 		}
 	}

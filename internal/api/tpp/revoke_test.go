@@ -1,9 +1,7 @@
 package tpp
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -15,7 +13,6 @@ import (
 	"github.com/certwright/certwright/internal/api/names"
 	"github.com/certwright/certwright/internal/clm"
 	"github.com/certwright/certwright/internal/core"
-	"github.com/certwright/certwright/internal/store"
 )
 
 // What setups and looks can say about certificates that are there and revoked.
@@ -49,7 +46,7 @@ func (h *host) issued(args []string) error {
 
 // version remembers the thumbprint of a certificate of the object in several spellings.
 func (h *host) version(args []string) error {
-	all, current, err := h.versionsOf(args[1])
+	all, current, err := h.rig.VersionsOf(args[1])
 	if err != nil {
 		return err
 	}
@@ -74,79 +71,13 @@ func (h *host) version(args []string) error {
 	return nil
 }
 
-// versionsOf are the versions of the object, the oldest first, and the one in use.
-func (h *host) versionsOf(dn string) (all []clm.Version, current clm.Version, err error) {
-	ctx := context.Background()
-	place, err := h.rig.Object(ctx, h.rig.Admin, dn)
-	if err != nil {
-		return nil, current, err
-	}
-	err = h.rig.DB.Read(ctx, func(tx *store.Tx) error {
-		all, err = tx.Versions(place.ID)
-		return err
-	})
-	if at := slices.IndexFunc(all, func(v clm.Version) bool { return v.ID == place.Current }); at >= 0 {
-		current = all[at]
-	}
-	return all, current, err
-}
-
-// certificate finds a certificate by its thumbprint, or as the one in use of an object.
-func (h *host) certificate(which string) (v clm.Version, err error) {
-	if strings.HasPrefix(which, `\`) {
-		_, v, err = h.versionsOf(which)
-	} else {
-		err = h.rig.DB.Read(context.Background(), func(tx *store.Tx) error {
-			holders, err := tx.Holders(which)
-			if len(holders) > 0 {
-				v = holders[0]
-			}
-			return err
-		})
-	}
-	if err == nil && v.Serial == "" {
-		err = errors.New("there is no such certificate")
-	}
-	return v, err
-}
-
 // entryOf is what the list of its issuer says of the certificate; nil: nothing.
 func (h *host) entryOf(which string) (*x509.RevocationListEntry, error) {
-	ctx := context.Background()
-	v, err := h.certificate(which)
+	v, err := h.rig.VersionNamed(which)
 	if err != nil {
 		return nil, err
 	}
-	if err := h.rig.SetPublishURL(ctx, "http://pki.example.com"); err != nil {
-		return nil, err
-	}
-	if err := h.rig.PublishLists(ctx); err != nil {
-		return nil, err
-	}
-	for _, issuer := range []string{core.RSAIssuer, core.ECDSAIssuer} {
-		chain, err := h.rig.Chain(ctx, issuer)
-		if err != nil {
-			return nil, err
-		}
-		if print := sha256.Sum256(chain[0]); !bytes.Equal(print[:], v.Chain) {
-			continue
-		}
-		l, err := h.rig.List(ctx, issuer, v.ID.Shard())
-		if err != nil {
-			return nil, err
-		}
-		list, err := x509.ParseRevocationList(l.DER)
-		if err != nil {
-			return nil, err
-		}
-		for _, e := range list.RevokedCertificateEntries {
-			if fmt.Sprintf("%X", e.SerialNumber.Bytes()) == v.Serial {
-				return &e, nil
-			}
-		}
-		return nil, nil
-	}
-	return nil, errors.New("its issuer has no list here")
+	return h.rig.ListEntry(v)
 }
 
 func (h *host) listed(args []string) error {
@@ -170,35 +101,18 @@ func (h *host) unlisted(args []string) error {
 	return err
 }
 
-// entries are those of the audit log for the action.
-func (h *host) entries(action string) (found []store.AuditEntry, err error) {
-	for after := int64(0); ; {
-		batch, err := h.rig.DB.Audit(context.Background(), after, 1000)
-		if err != nil || len(batch) == 0 {
-			return found, err
-		}
-		for _, e := range batch {
-			if after = e.ID; e.Action == action {
-				found = append(found, e)
-			}
-		}
-	}
-}
-
 func (h *host) logged(args []string) error {
-	found, err := h.entries(args[0])
+	found, err := h.rig.Entries(args[0])
 	if err != nil {
 		return err
 	}
-	if len(found) == 0 {
-		return errors.New("there is no entry")
+	text := strings.Join(args[2:], " ")
+	for _, e := range found {
+		if strings.EqualFold(e.Subject, args[1]) && strings.Contains(e.Detail, text) {
+			return nil
+		}
 	}
-	if text := strings.Join(args[2:], " "); !slices.ContainsFunc(found, func(e store.AuditEntry) bool {
-		return strings.EqualFold(e.Subject, args[1]) && strings.Contains(e.Detail, text)
-	}) {
-		return fmt.Errorf("got %+v", found)
-	}
-	return nil
+	return fmt.Errorf("got %+v", found)
 }
 
 // revocation says how the work stands that revokes a certificate of the object.
@@ -234,7 +148,6 @@ func (h *host) tried(args []string) error {
 		if time.Now().After(deadline) {
 			return fmt.Errorf("got %+v", w)
 		}
-		time.Sleep(10 * time.Millisecond) // the server works meanwhile
 	}
 }
 
@@ -242,7 +155,7 @@ func (h *host) tried(args []string) error {
 func (h *host) after(calls int) func(context.Context) error {
 	return func(ctx context.Context) error {
 		for {
-			found, err := h.entries("revoke")
+			found, err := h.rig.Entries("revoke")
 			if err != nil || len(found) >= calls {
 				return err
 			}

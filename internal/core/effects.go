@@ -319,6 +319,10 @@ func (t *task) standing(tx *store.Tx) (clm.Work, error) {
 	bad, err := tx.KeyCompromised(t.version.KeyHash)
 	if bad {
 		w.Done, w.Stage, w.Failure = false, clm.Activate, "the private key is known to be compromised"
+		t.identify(pki.Identity{}) // it was never in use
+		if t.ca.isLocal() {
+			t.version.Cert = nil // nobody has seen it
+		}
 	}
 	return w, err
 }

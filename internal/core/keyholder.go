@@ -48,17 +48,22 @@ func keyHolder(tx *store.Tx, place *clm.Object, v clm.Version) (holder clm.Versi
 			return holder, "", err
 		}
 	}
+	return holder, keyOf(holder, v, named != ""), nil
+}
+
+// keyOf says how the key of the holder stands to v; must: there should be one.
+func keyOf(holder, v clm.Version, must bool) KeyState {
 	switch {
-	case len(holder.Sealed) == 0 && named == "":
-		return holder, KeyNone, nil
+	case len(holder.Sealed) == 0 && !must:
+		return KeyNone
 	case len(holder.Sealed) == 0:
-		return holder, KeyLost, nil
-	case holder.Certificate != place.ID:
-		return holder, KeyForeign, nil
+		return KeyLost
+	case holder.Certificate != v.Certificate:
+		return KeyForeign
 	case !bytes.Equal(holder.KeyHash, v.KeyHash):
-		return holder, KeyWrong, nil
+		return KeyWrong
 	}
-	return holder, KeyFits, nil
+	return KeyFits
 }
 
 // keyState says how the private key of the place stands to v, the version in use.

@@ -118,7 +118,10 @@ func (r Retrieve) key(tx *store.Tx, place *clm.Object, v clm.Version, rights clm
 	if !r.WithKey && !r.KeyIfAny {
 		return clm.Version{}, nil
 	}
-	holder, state, err := keyHolder(tx, place, v)
+	holder, state, err := v, keyOf(v, v, false), error(nil)
+	if r.Version == 0 { // otherwise it is about that version, whatever the place has come to
+		holder, state, err = keyHolder(tx, place, v)
+	}
 	switch {
 	case err != nil:
 		return holder, err

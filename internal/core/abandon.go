@@ -56,17 +56,20 @@ func (c *Core) abandonTaken(t *task) error {
 		return nil
 	}
 	entry := store.Entry{Actor: abandoner, Action: "abandon", Subject: string(t.path.Last().DN)}
-	err := c.db.Write(context.Background(), entry, func(tx *store.Tx) error {
+	return c.db.Write(context.Background(), entry, func(tx *store.Tx) error {
 		w, err := tx.Work(t.work.ID)
 		if err == nil && (!w.Done || w.Stage == clm.End) {
 			tx.Refused(clm.Unnecessary)
 			return nil
 		}
-		if err != nil {
+		if err != nil && !errors.Is(err, clm.NotFound) {
 			return err
 		}
 		known, err := tx.Version(t.version.ID)
-		if err == nil && known.Ref == "" {
+		switch {
+		case errors.Is(err, clm.NotFound): // its place was deleted
+			known, err = t.version, tx.RestoreVersion(t.version)
+		case err == nil && known.Ref == "":
 			known, err = t.version, keepVersion(tx, t)
 		}
 		if err != nil {
@@ -74,20 +77,16 @@ func (c *Core) abandonTaken(t *task) error {
 		}
 		return abandon(tx, known) // which may have come to its end already
 	})
-	if errors.Is(err, clm.NotFound) {
-		return fmt.Errorf("%s was deleted while order %q stood at the CA: %w", t.path.Last().DN, t.version.Ref, err)
-	}
-	return err
 }
 
-// bePatient makes of what a CA says about an abandoned order when to ask again:
-// nobody is waiting, and a failure today is none for good. What it refuses for good
-// has come to its end.
-func (t *task) bePatient(later time.Time, err error, now time.Time) (time.Time, error) {
-	if err != nil && !clm.IsPermanent(err) {
-		return now.Add(abandonAgain), nil
+// bePatient says when to ask a CA again that has failed to answer about an order that
+// nobody wants: nobody is waiting, and a failure today is none for good. It is zero
+// where the CA has refused for good, and the order has come to its end.
+func bePatient(err error, now time.Time) (later time.Time) {
+	if clm.IsPermanent(err) {
+		return time.Time{}
 	}
-	return later, nil
+	return now.Add(abandonAgain)
 }
 
 // disown looks at what has come of the order, if anything. Again is harmless: it
@@ -111,7 +110,7 @@ func (c *Core) orphan(tx *store.Tx, t *task) error {
 	if len(t.version.Cert) == 0 {
 		return nil
 	}
-	tx.About(string(t.path.Last().DN), "orphaned: "+t.version.Thumbprint)
+	tx.About(t.subject(), "orphaned: "+t.version.Thumbprint)
 	if t.path[:1].Value(clm.LateOrders).First() == clm.KeepLate {
 		return nil
 	}

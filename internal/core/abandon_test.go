@@ -199,3 +199,41 @@ func TestCrashWhileAbandoning(t *testing.T) {
 		}
 	}
 }
+
+// To delete a place loses nothing that a CA outside is still to be asked: what it makes
+// of an order, wherever the worker is at the time, is recorded and revoked, and so is a
+// certificate whose revocation was asked for.
+func TestDeletingLosesSightOfNothing(t *testing.T) {
+	t.Parallel()
+	for _, held := range []string{"submit", "collect", "revoke"} {
+		t.Run(held, func(t *testing.T) {
+			t.Parallel()
+			coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+				r, f, _ := outside(t, d, coretest.Options{})
+				ctx := context.Background()
+				first := await(t, r, ask(t, r, "www.example.com"))
+				asked, release := f.Hold(t, held)
+				var late core.Accepted
+				var err error
+				if held == "revoke" {
+					late = core.Accepted{ID: first.Place.ID, Version: first.Version.ID}
+					_, err = r.Revoke(ctx, r.Admin, core.Revoke{DN: string(first.Place.DN), Reason: clm.Superseded})
+				} else {
+					late, err = order(r, "www.example.com", 2)
+				}
+				check(t, err)
+				receive(t, "the CA to be asked", asked)
+				check(t, r.Remove(ctx, r.Admin, first.Place.ID))
+				release()
+				eventually(t, "the certificate is revoked", func() bool { return revocation(t, r, late.Version).IsDone() })
+				if n := f.Calls("revoke"); n < 1 || n > 2 {
+					t.Errorf("the CA was asked %d times to revoke", n)
+				}
+				all := versionsOf(t, r, first.Place.ID)
+				if len(all) != 1 || all[0].ID != late.Version || len(all[0].Cert) == 0 || len(all[0].Sealed) != 0 || all[0].Orphaned.IsZero() != (held == "revoke") {
+					t.Errorf("got %d versions, %+v; want the late one alone", len(all), all)
+				}
+			})
+		})
+	}
+}

@@ -138,8 +138,8 @@ func (c *Core) collect(ctx context.Context, t *task) (clm.Outcome, error) {
 		return clm.Outcome{}, clm.Permanent(err)
 	}
 	issued, err := t.ca.Collect(ctx, order)
-	if t.work.Op == clm.Abandon {
-		issued.Later, err = t.bePatient(issued.Later, err, c.db.Now())
+	if t.work.Op == clm.Abandon && err != nil {
+		issued.Later, err = bePatient(err, c.db.Now()), nil
 	}
 	return clm.Outcome{Later: issued.Later, Cert: issued.Cert, Chain: issued.Chain}, err
 }
@@ -222,11 +222,16 @@ func (t *task) learn(out clm.Outcome) {
 	}
 }
 
-// load gathers the facts for a work that was claimed from the queue.
+// load gathers the facts for a work that was claimed from the queue. Where its place
+// is gone, it stands at the root.
 func (c *Core) load(ctx context.Context, w clm.Work) (*task, error) {
 	t := &task{work: w}
 	err := c.db.Read(ctx, func(tx *store.Tx) (err error) {
-		if t.path, err = tx.PathByID(w.Subject); err != nil {
+		t.path, err = tx.PathByID(w.Subject)
+		if errors.Is(err, clm.NotFound) && (w.Op == clm.Revoke || w.Op == clm.Abandon) {
+			t.path, err = tx.Path(clm.RootDN)
+		}
+		if err != nil {
 			return err
 		}
 		t.version, err = tx.Version(w.Version)
@@ -325,6 +330,14 @@ func (t *task) standing(tx *store.Tx) (clm.Work, error) {
 		}
 	}
 	return w, err
+}
+
+// subject is what entries say that the work is about.
+func (t *task) subject() string {
+	if o := t.path.Last(); o.ID == t.work.Subject {
+		return string(o.DN)
+	}
+	return string(t.work.Subject) // it was deleted
 }
 
 // fault marks an error as one of ours, of which clients see no more than that.

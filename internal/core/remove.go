@@ -14,7 +14,9 @@ import (
 var RemoveKinds = []clm.Kind{clm.Internal, clm.NotFound, clm.Denied}
 
 // Remove deletes a certificate with everything that is known of it: its versions
-// and their keys, its work. What a worker brings for it later is dropped.
+// and their keys, its work. What a worker brings for it later is dropped. A revocation
+// that was asked for is still brought to the CA, and an order that a CA outside has
+// taken is followed up.
 //
 // The applications that use it go along, unless something stands below them: then
 // they stay and use nothing. So do devices that would be left without any.
@@ -37,6 +39,13 @@ func (c *Core) Remove(ctx context.Context, who clm.Actor, id clm.ObjectID) error
 			if !p.Rights(who).Has(clm.Delete) {
 				return clm.About(string(p.Last().DN), clm.Denied)
 			}
+		}
+		open, err := tx.OpenWork(place.ID, clm.EnrollLane)
+		if err == nil && open != nil {
+			err = endEnrolment(tx, *open)
+		}
+		if err != nil {
+			return err
 		}
 		for _, app := range freed {
 			if err := tx.SaveObject(app); err != nil {

@@ -257,7 +257,7 @@ func (c *Core) do(ctx context.Context, t *task) (clm.Outcome, error) {
 // lease go if it rests. What follows from the end of the work is written in the
 // same transaction.
 func (c *Core) save(t *task, rests bool) error {
-	entry := store.Entry{Actor: clm.Actor{Name: t.work.Actor}, Action: string(t.work.Op) + "/" + string(t.work.Stage), Subject: string(t.path.Last().DN), Detail: t.work.Failure}
+	entry := store.Entry{Actor: clm.Actor{Name: t.work.Actor}, Action: string(t.work.Op) + "/" + string(t.work.Stage), Subject: t.subject(), Detail: t.work.Failure}
 	trade := trades[t.work.Op]
 	return c.db.Write(context.Background(), entry, func(tx *store.Tx) error {
 		w, err := t.standing(tx)

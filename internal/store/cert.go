@@ -147,7 +147,18 @@ func (tx *Tx) AddVersion(v *clm.Version) error {
 		return err
 	}
 	v.ID, v.Created = clm.VersionID(number), tx.Now
-	_, err = tx.c.exec(`INSERT INTO versions (id, certificate, created, user_csr, sealed, csr, key_hash, authority, ref, cert, chain, thumbprint, serial, not_before, not_after)
+	return tx.insertVersion(*v)
+}
+
+// RestoreVersion writes a version down again that was deleted with its place, without
+// its key: what was ordered for it is still to come.
+func (tx *Tx) RestoreVersion(v clm.Version) error {
+	v.Sealed = nil
+	return tx.insertVersion(v)
+}
+
+func (tx *Tx) insertVersion(v clm.Version) error {
+	_, err := tx.c.exec(`INSERT INTO versions (id, certificate, created, user_csr, sealed, csr, key_hash, authority, ref, cert, chain, thumbprint, serial, not_before, not_after)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
 		int64(v.ID), string(v.Certificate), micros(v.Created), v.UserCSR, v.Sealed, v.CSR, v.KeyHash, string(v.Authority), v.Ref,
 		v.Cert, hex.EncodeToString(v.Chain), v.Thumbprint, v.Serial, micros(v.NotBefore), micros(v.NotAfter))

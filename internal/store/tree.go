@@ -275,7 +275,10 @@ var ErrNotEmpty = errors.New("there are objects below it")
 
 // DeleteObject removes the object and all that is its own: of a certificate its
 // versions with their keys, and its works with their gates. What is under way for
-// it comes to nothing; what issuers of ours have issued to it stays in their books. It fails with ErrNotEmpty when there is anything below it.
+// it comes to nothing, but that a CA is still asked to revoke, and an order that is not
+// wanted any more followed up: these works stay, with their versions, whose keys go. What
+// issuers of ours have issued to it stays in their books. It fails with ErrNotEmpty when there is
+// anything below it.
 func (tx *Tx) DeleteObject(o *clm.Object) error {
 	below, err := all(tx, scanOne[int], "SELECT 1 FROM objects WHERE parent = $1 LIMIT 1", string(o.ID))
 	if err != nil {
@@ -284,7 +287,7 @@ func (tx *Tx) DeleteObject(o *clm.Object) error {
 	if len(below) > 0 {
 		return ErrNotEmpty
 	}
-	open, err := all(tx, scanOne[clm.WorkID], "SELECT id FROM work WHERE subject = $1 AND done = FALSE", string(o.ID))
+	open, err := all(tx, scanOne[clm.WorkID], "SELECT id FROM work WHERE subject = $1 AND done = FALSE AND NOT "+outlives, string(o.ID))
 	if err != nil {
 		return err
 	}
@@ -305,12 +308,13 @@ func (tx *Tx) DeleteObject(o *clm.Object) error {
 		return err
 	}
 	for _, query := range []string{
-		"DELETE FROM gates WHERE work IN (SELECT id FROM work WHERE subject = $1)",
-		"DELETE FROM work WHERE subject = $1",
+		"DELETE FROM gates WHERE work IN (SELECT id FROM work WHERE subject = $1 AND NOT " + outlives + ")",
+		"DELETE FROM work WHERE subject = $1 AND NOT " + outlives,
 		"INSERT INTO past_keys (key_hash) SELECT DISTINCT key_hash FROM versions WHERE certificate = $1 AND cert IS NOT NULL AND key_hash IS NOT NULL ON CONFLICT (key_hash) DO NOTHING",
-		"DELETE FROM revocations WHERE version IN (SELECT id FROM versions WHERE certificate = $1)",
-		"DELETE FROM checks WHERE version IN (SELECT id FROM versions WHERE certificate = $1)",
-		"DELETE FROM versions WHERE certificate = $1",
+		"DELETE FROM revocations WHERE version IN (SELECT id FROM versions WHERE certificate = $1 AND " + unworked + ")",
+		"DELETE FROM checks WHERE version IN (SELECT id FROM versions WHERE certificate = $1 AND " + unworked + ")",
+		"DELETE FROM versions WHERE certificate = $1 AND " + unworked,
+		"UPDATE versions SET sealed = NULL WHERE certificate = $1 AND sealed IS NOT NULL",
 		"DELETE FROM sans WHERE certificate = $1",
 		"DELETE FROM subjects WHERE certificate = $1",
 		"DELETE FROM certificates WHERE id = $1",
@@ -325,6 +329,12 @@ func (tx *Tx) DeleteObject(o *clm.Object) error {
 	}
 	return tx.treeChanged()
 }
+
+// Which works outlive their subject, and which versions of it are about to have none.
+const (
+	outlives = "(done = FALSE AND failure = '' AND op IN ('revoke', 'abandon'))"
+	unworked = "id NOT IN (SELECT version FROM work WHERE subject = $1)"
+)
 
 // duplicate turns the database's refusal of a row that is there into ErrDuplicate.
 func (tx *Tx) duplicate(err error) error {

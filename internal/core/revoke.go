@@ -134,7 +134,7 @@ func (c *Core) revoke(tx *store.Tx, who clm.Actor, r Revoke, at aim, path clm.Pa
 	switch pending := open != nil && open.Failure == ""; {
 	case known.IsDone():
 		done.Before = true
-		return nil, nil
+		return nil, aggravate(tx, at, known, r.Reason)
 	case known.IsKnown() && pending:
 		done.Before, done.Work = true, open.ID
 		return nil, nil
@@ -174,6 +174,20 @@ func revocationWork(v clm.Version, actor string, now time.Time) clm.Work {
 	w := clm.Begin(clm.Revoke, clm.RevokeAt, now)
 	w.Lane, w.Subject, w.Version, w.Actor, w.Reason = clm.RevokeLane(v.ID), v.Certificate, v.ID, actor, "revocation"
 	return w
+}
+
+// aggravate has relying parties told that the key is compromised of a certificate that
+// was revoked for another reason (BR, section 7.2.2). Only we can: a CA outside that
+// has revoked has done.
+func aggravate(tx *store.Tx, at aim, known clm.Revocation, reason clm.Reason) error {
+	if !at.here || reason != clm.KeyCompromise || known.Reason == reason {
+		return nil
+	}
+	known.Reason = reason
+	if err := tx.SaveRevocation(known); err != nil {
+		return err
+	}
+	return enlist(tx, at.version, known)
 }
 
 // accept writes down that the version is revoked, for those who publish that and
@@ -268,14 +282,17 @@ func hexOf(text string) string {
 }
 
 // isRevokedHere reports whether the version is revoked by whoever holds its issuer's
-// key, which is us. Where it is not, its CA must be known and able to revoke; one
-// that cannot be made now is asked all the same, and the failure told.
+// key, which is us: one that was signed here, whatever has become of its template, or
+// whose origin is not known any more. Any other CA must be known and able to revoke;
+// one that cannot be made now is asked all the same, and the failure told.
 func (c *Core) isRevokedHere(tx *store.Tx, v clm.Version) (bool, error) {
 	held, err := holdsIssuer(tx, v)
-	if err != nil {
+	switch {
+	case err != nil:
 		return false, err
-	}
-	if v.Authority == "" {
+	case held && v.Ref == "": // no CA outside has taken an order for it
+		return true, nil
+	case v.Authority == "":
 		return held, orElse(held, clm.Unsupported)
 	}
 	by, err := c.authorityByID(tx, v.Authority)
@@ -283,7 +300,7 @@ func (c *Core) isRevokedHere(tx *store.Tx, v clm.Version) (bool, error) {
 		_, there := tx.PathByID(v.Authority)
 		return held && errors.Is(there, clm.NotFound), nil
 	}
-	if held && by.isLocal() {
+	if held && by.isLocal() { // an older release kept what we call such orders
 		return true, nil
 	}
 	_, can := by.CA.(ca.Revoker)

@@ -302,3 +302,30 @@ func TestCertificatesForCompromisedKey(t *testing.T) {
 		}
 	})
 }
+
+// A certificate that was signed here is revoked here, whatever has become of its
+// template; and a key that turns out to be compromised after the certificate was revoked
+// for another reason is told of in its stead, as of the day of the revocation.
+func TestWhatWasSignedHereIsRevokedHere(t *testing.T) {
+	t.Parallel()
+	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+		ctx := context.Background()
+		r, _, _ := outside(t, d, coretest.Options{})
+		own := request(t, r, core.DefaultZone, "www.example.com")
+		put(t, r, core.DefaultCA, clm.Authority, map[clm.Attr][]string{clm.Driver: {"faulty"}})
+		ask := core.Revoke{DN: string(own.Place.DN), Reason: clm.Superseded}
+		if done, err := r.Revoke(ctx, r.Admin, ask); err != nil || done.Work != 0 || done.Before {
+			t.Fatalf("got %+v, %v; want it revoked at once", done, err)
+		}
+		isRevoked(t, r, own.Version, true, clm.Superseded)
+		before := revocation(t, r, own.Version.ID).Accepted
+		r.Clock.Turn(time.Hour)
+		ask.Reason = clm.KeyCompromise
+		if done, err := r.Revoke(ctx, r.Admin, ask); err != nil || !done.Before {
+			t.Fatalf("got %+v, %v; want it revoked before", done, err)
+		}
+		if got := revocation(t, r, own.Version.ID); got.Reason != clm.KeyCompromise || !got.Accepted.Equal(before) {
+			t.Errorf("got %+v, want the other reason since %v", got, before)
+		}
+	})
+}

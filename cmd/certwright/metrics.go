@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/certwright/certwright/internal/api/relying"
 	"github.com/certwright/certwright/internal/core"
 	"github.com/certwright/certwright/internal/store"
 )
@@ -21,6 +22,7 @@ type metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.HistogramVec
 	relying  *prometheus.HistogramVec
+	statuses *prometheus.CounterVec
 }
 
 func newMetrics(sys *system) *metrics {
@@ -30,8 +32,14 @@ func newMetrics(sys *system) *metrics {
 	}, []string{"code", "method"}), relying: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "certwright_publish_request_duration_seconds", Help: "How long requests for CA certificates, revocation lists and OCSP answers took.",
 		Buckets: []float64{.0001, .001, .005, .01, .05, .1, .5, 1, 5},
-	}, []string{"code", "method"})}
-	m.registry.MustRegister(m.requests, m.relying, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), queue{sys}, revocations{sys}, keys{sys})
+	}, []string{"code", "method"}), statuses: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "certwright_ocsp_answers_total",
+		Help: "What was told in answer to OCSP requests, certificate by certificate, and why nothing was: HTTP calls nearly all of it 200.",
+	}, []string{"status"})}
+	for _, status := range relying.Statuses { // so that all are there from the start
+		m.statuses.WithLabelValues(status)
+	}
+	m.registry.MustRegister(m.requests, m.relying, m.statuses, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), queue{sys}, revocations{sys}, keys{sys})
 	return m
 }
 
@@ -46,6 +54,8 @@ func (m *metrics) count(h http.Handler) http.Handler {
 func (m *metrics) published(h http.Handler) http.Handler {
 	return promhttp.InstrumentHandlerDuration(m.relying, h)
 }
+
+func (m *metrics) countStatus(status string) { m.statuses.WithLabelValues(status).Inc() }
 
 // queue tells how much work is open, at the moment of the scrape.
 type queue struct{ sys *system }
@@ -72,16 +82,17 @@ type revocations struct{ sys *system }
 
 var (
 	pendingRevocations = prometheus.NewDesc("certwright_revocations_pending", "Revocations that no CA has accepted yet.", nil, nil)
+	unlisted           = prometheus.NewDesc("certwright_revocations_unlisted", "Revocations by CAs whose keys are held here that no published list names yet.", nil, nil)
 	unseenRevocations  = prometheus.NewDesc("certwright_revocations_unseen",
-		"Revocations that a CA has accepted and that its list (crl) or its responder (ocsp) does not tell yet.", []string{"in"}, nil)
+		"Revocations that a CA has accepted and that this server has not seen yet in its list (crl) or at its responder (ocsp). Others may see them: this server asks at the addresses in the certificates, which it may not reach or not as they do.", []string{"in"}, nil)
 	oldestUnseen = prometheus.NewDesc("certwright_revocation_oldest_unseen_seconds",
-		"How long ago a CA accepted the oldest of the revocations that are not seen yet; 0 if there is none.", []string{"in"}, nil)
+		"How long ago a CA accepted the oldest of the revocations that this server has not seen yet; 0 if there is none.", []string{"in"}, nil)
 	revocationLag = prometheus.NewDesc("certwright_revocation_lag_seconds",
 		"How long it took from when a CA had accepted a revocation until this process saw it.", []string{"in"}, nil)
 )
 
 func (r revocations) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{pendingRevocations, unseenRevocations, oldestUnseen, revocationLag} {
+	for _, d := range []*prometheus.Desc{pendingRevocations, unlisted, unseenRevocations, oldestUnseen, revocationLag} {
 		ch <- d
 	}
 }
@@ -89,11 +100,14 @@ func (r revocations) Describe(ch chan<- *prometheus.Desc) {
 func (r revocations) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
-	pending := 0
+	pending, missing := 0, 0
 	var unseen [2]store.Unseen
 	err := r.sys.db.Read(ctx, func(tx *store.Tx) (err error) {
 		if unseen[0], unseen[1], err = tx.Unseen(); err == nil {
 			pending, err = tx.PendingRevocations()
+		}
+		if err == nil {
+			missing, err = tx.UnlistedRevocations()
 		}
 		return err
 	})
@@ -102,6 +116,7 @@ func (r revocations) Collect(ch chan<- prometheus.Metric) {
 		return
 	}
 	ch <- prometheus.MustNewConstMetric(pendingRevocations, prometheus.GaugeValue, float64(pending))
+	ch <- prometheus.MustNewConstMetric(unlisted, prometheus.GaugeValue, float64(missing))
 	var lags [2]core.Lag
 	lags[0], lags[1] = r.sys.RevocationLags()
 	for n, in := range []string{"crl", "ocsp"} {

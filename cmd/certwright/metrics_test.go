@@ -25,6 +25,8 @@ func TestMetricsAreThere(t *testing.T) {
 	for name, want := range map[string]int{
 		"certwright_open_work":                        2,
 		"certwright_revocations_pending":              1,
+		"certwright_revocations_unlisted":             1,
+		"certwright_ocsp_answers_total":               7,
 		"certwright_revocations_unseen":               2,
 		"certwright_revocation_oldest_unseen_seconds": 2,
 		"certwright_revocation_lag_seconds":           2,

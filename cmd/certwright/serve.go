@@ -20,6 +20,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/certwright/certwright/internal/api/relying"
 	"github.com/certwright/certwright/internal/api/tpp"
 	"github.com/certwright/certwright/internal/clm"
 	"github.com/certwright/certwright/internal/secret"
@@ -99,7 +100,7 @@ func (s *serve) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer sys.db.Close()
-	if err := s.publish.announce(ctx, sys); err != nil {
+	if err := s.publish.announce(ctx, sys, s.log); err != nil {
 		return err
 	}
 	password, err := sys.setUp(ctx)
@@ -156,7 +157,8 @@ func (s *serve) serve(ctx context.Context, listener net.Listener, sys *system, o
 	failed := make(chan error, 2)
 	go func() { failed <- api.ServeTLS(listener, "", "") }()
 	if s.publish.listener != nil {
-		public := s.server(m.published(s.publish.handler(sys, s.log)))
+		public := s.server(m.published(relying.Handler(sys.Core, relying.Options{Count: m.countStatus, Log: s.log})))
+		public.ReadTimeout, public.WriteTimeout = publishReadTimeout, publishWriteTimeout
 		servers = append(servers, public)
 		go func() { failed <- public.Serve(s.publish.listener) }()
 	}
@@ -175,7 +177,7 @@ func (s *serve) serve(ctx context.Context, listener net.Listener, sys *system, o
 	return err
 }
 
-// server is an HTTP server with the limits that all of ours have.
+// server is an HTTP server with the limits that ours have unless they need others.
 func (s *serve) server(h http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           h,

@@ -5,6 +5,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/certwright/certwright/internal/clm"
@@ -48,10 +50,14 @@ func abandon(tx *store.Tx, v clm.Version) error {
 	return tx.AddWork(&w)
 }
 
-// abandonTaken is what a worker does whose work was ended while it was at the CA:
-// if the CA has taken the order, it is followed up. Work that somebody else goes on
-// with, because the lease ran out, is none of its business any more.
-func (c *Core) abandonTaken(t *task) error {
+// tooLate is what a worker does whose work was ended while it was at the CA: if the CA
+// has taken the order, it is followed up; that it has revoked a certificate is at least
+// told. Work that somebody else goes on with, because the lease ran out, is none of its
+// business any more.
+func (c *Core) tooLate(t *task) error {
+	if t.work.Op == clm.Revoke && t.work.Done {
+		c.log.Warn("the CA has revoked a certificate whose revocation was reset meanwhile", slog.String("certificate", t.subject()), slog.String("serial", t.version.Serial))
+	}
 	if t.work.Op != clm.Enroll || t.version.Ref == "" {
 		return nil
 	}
@@ -79,14 +85,12 @@ func (c *Core) abandonTaken(t *task) error {
 	})
 }
 
-// bePatient says when to ask a CA again that has failed to answer about an order that
-// nobody wants: nobody is waiting, and a failure today is none for good. It is zero
-// where the CA has refused for good, and the order has come to its end.
-func bePatient(err error, now time.Time) (later time.Time) {
-	if clm.IsPermanent(err) {
-		return time.Time{}
-	}
-	return now.Add(abandonAgain)
+// bePatient has the work ask again about an order that nobody wants: nobody is waiting,
+// and what fails today, be it that the CA cannot be reached or that its template makes
+// no sense, is no failure for good.
+func (c *Core) bePatient(t *task, err error) clm.Outcome {
+	c.log.Warn("an unwanted order cannot be followed up", slog.String("certificate", t.subject()), slog.Any("error", err))
+	return clm.Outcome{Later: c.db.Now().Add(abandonAgain)}
 }
 
 // disown looks at what has come of the order, if anything. Again is harmless: it
@@ -105,16 +109,40 @@ func (c *Core) disown(_ context.Context, t *task) (clm.Outcome, error) {
 }
 
 // orphan has the CA revoke what has come although nobody wants it, unless the
-// installation wants to keep it. It never becomes the version in use.
+// installation wants to keep it. It never becomes the version in use. What somebody has
+// brought here meanwhile, by an import, is no orphan.
 func (c *Core) orphan(tx *store.Tx, t *task) error {
-	if len(t.version.Cert) == 0 {
+	v := t.version
+	if len(v.Cert) == 0 {
 		return nil
 	}
-	tx.About(t.subject(), "orphaned: "+t.version.Thumbprint)
+	holders, err := tx.Holders(v.Thumbprint)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(holders, func(h clm.Version) bool { return h.ID != v.ID && h.Orphaned.IsZero() }) {
+		v.Cert, v.Thumbprint, v.Serial, v.Orphaned = nil, "", "", time.Time{}
+		return tx.SaveVersion(v)
+	}
+	tx.About(t.subject(), "orphaned: "+v.Thumbprint)
 	if t.path[:1].Value(clm.LateOrders).First() == clm.KeepLate {
 		return nil
 	}
+	return c.revokeUnwanted(tx, v, clm.Superseded)
+}
+
+// revokeUnwanted has the CA outside revoke the version, which nobody wants, unless it is
+// being asked already.
+func (c *Core) revokeUnwanted(tx *store.Tx, v clm.Version, reason clm.Reason) error {
+	open, err := tx.OpenWork(v.Certificate, clm.RevokeLane(v.ID))
+	if err != nil || open != nil {
+		return err
+	}
+	known, err := tx.Revocation(v.ID)
+	if err != nil || known.IsDone() {
+		return err
+	}
 	return c.submitRevocation(tx, &clm.Work{}, clm.Revocation{
-		Version: t.version.ID, Reason: clm.Superseded, Comments: "came when nobody wanted it any more", Actor: abandoner.Name,
-	}, t.version, false, false)
+		Version: v.ID, Reason: reason, Comments: "nobody wants it", Actor: abandoner.Name,
+	}, v, false, false)
 }

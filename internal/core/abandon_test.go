@@ -2,6 +2,7 @@ package core_test
 
 import (
 	"context"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"runtime"
@@ -13,6 +14,7 @@ import (
 	"github.com/certwright/certwright/internal/clm"
 	"github.com/certwright/certwright/internal/core"
 	"github.com/certwright/certwright/internal/coretest"
+	"github.com/certwright/certwright/internal/secret"
 	"github.com/certwright/certwright/internal/store"
 )
 
@@ -236,4 +238,53 @@ func TestDeletingLosesSightOfNothing(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What comes late and was brought here meanwhile by somebody is no orphan: it stays in
+// use, and nobody has it revoked.
+func TestImportedMeanwhileIsNoOrphan(t *testing.T) {
+	t.Parallel()
+	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+		r, f, _ := outside(t, d, coretest.Options{})
+		asked, release := f.Hold(t, "collect")
+		done := ask(t, r, "www.example.com")
+		receive(t, "the CA to issue", asked)
+		leaf := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: f.Latest("www.example.com")})
+		got, err := r.Import(context.Background(), r.Admin, core.Import{Folder: coretest.FaultyZone, Name: done.DN.Name(), Certificate: secret.NewPlain(leaf)})
+		check(t, err)
+		eventually(t, "the order has been followed up", func() bool { return len(entries(t, r, "abandon/end")) == 1 })
+		release()
+		r.Stop()
+		r.Start(coretest.Options{Connectors: f.Connectors(), Idle: true})
+		if used := inUse(t, r, done.DN); used.Version.ID != got.Version || f.Calls("revoke") != 0 {
+			t.Errorf("got version %d in use, and %d revocations; want %d and none", used.Version.ID, f.Calls("revoke"), got.Version)
+		}
+	})
+}
+
+// An order stands at the CA that has taken it, whatever CA the place is to have from then
+// on; and a template that makes no sense for a while ends the following up of no order.
+func TestOrderStandsWhereItWasPlaced(t *testing.T) {
+	t.Parallel()
+	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+		r, f, _ := outside(t, d, coretest.Options{})
+		put(t, r, coretest.FaultyCA, clm.Authority, map[clm.Attr][]string{clm.IssueAfter: {"48h"}})
+		ordered := map[string]core.Accepted{}
+		for _, cn := range []string{"wanted.example.com", "unwanted.example.com"} {
+			ordered[cn] = ask(t, r, cn)
+			until(t, r, ordered[cn].DN, "waits for the CA", func(o core.Open) bool { return o.NotBefore.Sub(r.DB.Now()) > time.Hour })
+			put(t, r, string(ordered[cn].DN), clm.ServerCertificate, map[clm.Attr][]string{clm.IssuedBy: {core.ECDSACA}})
+		}
+		put(t, r, coretest.FaultyCA, clm.Authority, map[clm.Attr][]string{clm.Driver: {"nobody"}})
+		unwanted["reset"](t, r, ordered["unwanted.example.com"].DN)
+		eventually(t, "the CA could not be made", func() bool {
+			return abandoned(t, r, ordered["unwanted.example.com"].ID).NotBefore.Sub(r.DB.Now()) > core.Lease
+		})
+		put(t, r, coretest.FaultyCA, clm.Authority, map[clm.Attr][]string{clm.Driver: {"faulty"}})
+		r.Clock.Turn(49 * time.Hour)
+		if got := await(t, r, ordered["wanted.example.com"]); f.Issued("wanted.example.com") != 1 {
+			t.Errorf("got %+v, want what the CA has made of the order", got.Version)
+		}
+		checkOrphan(t, r, orphanOf(t, r, ordered["unwanted.example.com"]), true)
+	})
 }

@@ -26,13 +26,17 @@ var automatic = clm.Actor{Name: "automatic renewal", Master: true}
 
 const reasonAutomatic = "automatic"
 
-// renewAutomatically begins renewals that have become due until ctx ends.
+// renewAutomatically begins renewals that have become due, and goes on with revocations
+// whose CA could not be asked, until ctx ends.
 func (c *Core) renewAutomatically(ctx context.Context) {
 	look := time.NewTicker(autoInterval)
 	defer look.Stop()
 	for ctx.Err() == nil {
 		if _, err := c.RenewDue(ctx); err != nil && ctx.Err() == nil {
 			c.log.Error("automatic renewal", slog.Any("error", err))
+		}
+		if err := c.resumeRevocations(ctx); err != nil && ctx.Err() == nil {
+			c.log.Error("go on with revocations", slog.Any("error", err))
 		}
 		select {
 		case <-ctx.Done():

@@ -67,7 +67,7 @@ func (c *Core) CheckRevocations(ctx context.Context) (looked int, err error) {
 
 // lookAt takes one round over the checks, and fetches each list once for all of them.
 func (c *Core) lookAt(ctx context.Context, checks []store.Check) error {
-	r := &round{Core: c, fetcher: newFetcher(), lists: map[string][]*looking{}, asked: map[string]error{}}
+	r := &round{Core: c, fetcher: newFetcher(&c.watch.silence, c.db.Now), lists: map[string][]*looking{}, asked: map[string]error{}}
 	defer r.close()
 	if err := c.db.Read(ctx, func(tx *store.Tx) error { return r.prepare(tx, checks) }); err != nil {
 		return err
@@ -188,23 +188,48 @@ func issuerOf(tx *store.Tx, chain []byte) (*x509.Certificate, error) {
 // readList looks for certificates in the list at the address.
 func (r *round) readList(ctx context.Context, address string) {
 	text, err := r.list(ctx, address, pki.MaxListSize)
+	if err != nil {
+		r.note(address, err)
+		return
+	}
 	at := r.db.Now()
-	if err == nil {
-		r.reading.Lock()
-		defer r.reading.Unlock()
-	}
-	for _, l := range r.lists[address] {
-		if err != nil {
-			break
+	r.reading.Lock()
+	defer r.reading.Unlock()
+	for _, those := range byIssuer(r.lists[address]) {
+		if ctx.Err() != nil {
+			return
 		}
-		var found pki.Finding
-		if found, err = pki.FindInList(text, l.issuer, pki.Serial(l.cert)); found.Listed {
-			r.mu.Lock()
+		r.note(address, r.findIn(text, those, at))
+	}
+}
+
+// byIssuer puts looks together whose certificates are from the same issuer.
+func byIssuer(all []*looking) map[string][]*looking {
+	groups := map[string][]*looking{}
+	for _, l := range all {
+		groups[string(l.issuer.Raw)] = append(groups[string(l.issuer.Raw)], l)
+	}
+	return groups
+}
+
+// findIn looks for certificates of one issuer in a list that was fetched at the time.
+func (r *round) findIn(text []byte, those []*looking, at time.Time) error {
+	var serials []string
+	for _, l := range those {
+		serials = append(serials, pki.Serial(l.cert))
+	}
+	found, err := pki.FindAllInList(text, those[0].issuer, serials)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for n, l := range those {
+		if found[n].Listed {
 			l.SeenCRL, l.AwaitCRL = at, false
-			r.mu.Unlock()
 		}
 	}
-	r.note(address, err)
+	return nil
 }
 
 // askResponders asks one responder after the other until one tells that the

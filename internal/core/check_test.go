@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -380,6 +381,35 @@ func TestUnreachableIsTriedAgain(t *testing.T) {
 		isSeen(t, r, one.Version, true, false)
 		nothingLeft(t, r)
 	})
+}
+
+// A server that has not answered is not asked in the next round either, so that nobody
+// has to wait for it each time; it is asked again later.
+func TestSilenceOutlastsARound(t *testing.T) {
+	t.Parallel()
+	r := coretest.New(t, coretest.SQLite(t), coretest.Options{Idle: true})
+	p := publish(t, r)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	address := listener.Addr().String()
+	check(t, listener.Close())
+	one := p.revoke("www.example.com", points{lists: []string{"http://" + address + "/list"}})
+	p.set(func() { p.listed = []*x509.Certificate{one.cert} })
+	looks(t, r, 1)
+	listener, err = net.Listen("tcp", address)
+	check(t, err)
+	late := &http.Server{Handler: p.Config.Handler}
+	go late.Serve(listener)
+	defer late.Close()
+	r.Clock.Turn(3 * time.Second)
+	looks(t, r, 1)
+	if p.lists != 0 {
+		t.Error("the server was asked in the next round")
+	}
+	r.Clock.Turn(time.Minute)
+	looks(t, r, 1)
+	isSeen(t, r, one.Version, true, false)
+	nothingLeft(t, r)
 }
 
 // Of several addresses one that tells of the revocation is enough; a few redirects

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/certwright/certwright/internal/ca"
 	"github.com/certwright/certwright/internal/clm"
@@ -52,14 +53,19 @@ type Core struct {
 	opening  chan struct{} // holds a token for each file that is being opened to be imported
 	free     chan struct{} // a token for each worker of the runner that has nothing to do
 	handed   chan *task    // work that was claimed as it was written down
-	signing  chan struct{} // holds a token for each list or answer that is being signed
 	answers  answers
+
+	signing      chan struct{} // holds a token for each part of a list and each answer that is being signed
+	signingWhole chan struct{} // holds a token while a whole list is being signed
+	began        time.Time     // when this process did, to the second
+	told         told
 
 	mu          sync.Mutex
 	held        map[clm.WorkID]int64 // works that are being carried out, with their epochs
 	issuers     map[string]*ca.Issuer
 	authorities map[string]authority
 	published   []*publisher // replaced, never changed
+	looked      time.Time    // when all publishers were known
 }
 
 // New makes a Core. It does nothing by itself until Run is called.
@@ -73,8 +79,9 @@ func New(c Config) *Core {
 		held: map[clm.WorkID]int64{}, issuers: map[string]*ca.Issuer{}, authorities: map[string]authority{},
 		hurry:   make(chan struct{}),
 		hashing: make(chan struct{}, runtime.GOMAXPROCS(0)),
-		opening: make(chan struct{}, (runtime.GOMAXPROCS(0)+1)/2), // there are others to be served
-		signing: make(chan struct{}, (runtime.GOMAXPROCS(0)+1)/2), // the same
-		free:    make(chan struct{}, c.Workers), handed: make(chan *task, c.Workers),
+		opening: make(chan struct{}, (runtime.GOMAXPROCS(0)+1)/2),                                       // there are others to be served
+		signing: make(chan struct{}, (runtime.GOMAXPROCS(0)+1)/2), signingWhole: make(chan struct{}, 1), // the same
+		began: c.DB.Now().Truncate(time.Second), told: told{at: map[string]time.Time{}},
+		free: make(chan struct{}, c.Workers), handed: make(chan *task, c.Workers),
 	}
 }

@@ -134,12 +134,12 @@ func (c *Core) submit(ctx context.Context, t *task) (clm.Outcome, error) {
 // collect fetches the certificate. Again is harmless: it only reads.
 func (c *Core) collect(ctx context.Context, t *task) (clm.Outcome, error) {
 	order, err := t.order()
-	if err != nil {
+	if err != nil && t.work.Op != clm.Abandon { // where it counts what was ordered, not what would be now
 		return clm.Outcome{}, clm.Permanent(err)
 	}
 	issued, err := t.ca.Collect(ctx, order)
-	if t.work.Op == clm.Abandon && err != nil {
-		issued.Later, err = bePatient(err, c.db.Now()), nil
+	if t.work.Op == clm.Abandon && clm.IsPermanent(err) {
+		return clm.Outcome{}, nil // nothing has come of the order
 	}
 	return clm.Outcome{Later: issued.Later, Cert: issued.Cert, Chain: issued.Chain}, err
 }
@@ -176,19 +176,15 @@ func (c *Core) provision(_ context.Context, t *task) (clm.Outcome, error) {
 // order is the order for the version, the same order whichever work asks for what has
 // become of it. What it takes from the tree is read when the work is claimed; a CA that
 // is asked again may so be asked for something else, and must go by the key of the order.
-func (t *task) order() (ca.Order, error) {
-	end, err := endDate(t.path, t.ca.kind)
-	if err != nil {
-		return ca.Order{}, err
+func (t *task) order() (o ca.Order, err error) {
+	o = ca.Order{
+		Key: clm.Work{Op: clm.Enroll, Version: t.version.ID}.Key(), At: t.version.Created, CSR: t.version.CSR, Names: t.names,
+		Ref: t.version.Ref, Shard: t.version.ID.Shard(),
 	}
-	days, err := validity(t.path)
-	if err != nil {
-		return ca.Order{}, err
+	if o.EndDate, err = endDate(t.path, t.ca.kind); err == nil {
+		o.Days, err = validity(t.path)
 	}
-	return ca.Order{
-		Key: clm.Work{Op: clm.Enroll, Version: t.version.ID}.Key(), At: t.version.Created, CSR: t.version.CSR, Names: t.names, Days: days, EndDate: end, Ref: t.version.Ref,
-		Shard: t.version.ID.Shard(),
-	}, nil
+	return o, err
 }
 
 // validity is the wanted validity in days; zero leaves it to the CA.
@@ -234,7 +230,9 @@ func (c *Core) load(ctx context.Context, w clm.Work) (*task, error) {
 		if err != nil {
 			return err
 		}
-		t.version, err = tx.Version(w.Version)
+		if t.version, err = tx.Version(w.Version); w.Op != clm.Enroll {
+			t.version.Sealed = nil // no other work needs the key, and it may be deleted meanwhile
+		}
 		return err
 	})
 	return t, err
@@ -244,7 +242,12 @@ func (c *Core) load(ctx context.Context, w clm.Work) (*task, error) {
 // always: the CA, the names, and the key that is to be taken over.
 func (c *Core) equipEnrolment(ctx context.Context, t *task) error {
 	err := c.db.Glance(ctx, func(tx *store.Tx) (err error) {
-		if t.ca, err = c.authority(tx, t.path.Value(clm.IssuedBy).First()); err != nil {
+		if t.version.Ref != "" { // the order stands there, whatever the place has come to want
+			t.ca, err = c.authorityByID(tx, t.version.Authority)
+		} else {
+			t.ca, err = c.authority(tx, t.path.Value(clm.IssuedBy).First())
+		}
+		if err != nil {
 			return err
 		}
 		if t.work.Stage == clm.CreateKey && t.reusesKey() {
@@ -313,23 +316,33 @@ func (c *Core) putInUse(tx *store.Tx, t *task) error {
 	return tx.Activate(v, t.issued, path.PlanRenewal(v, tx.Now))
 }
 
-// standing is the work as it is to be written: as it stands, unless it would put
-// a key into use that has become known as compromised meanwhile. One that was made
-// for this very version cannot have.
-func (t *task) standing(tx *store.Tx) (clm.Work, error) {
-	w := t.work
-	if w.Op != clm.Enroll || !w.Done || !t.version.UserCSR && t.before == nil && t.ca.isLocal() {
-		return w, nil
+// bar reports whether the work would put a key into use that has become known as
+// compromised; if so it is to be written as it is returned, stopped.
+func (t *task) bar(tx *store.Tx) (w clm.Work, barred bool, err error) {
+	w = t.work
+	if w.Op != clm.Enroll || !w.Done {
+		return w, false, nil
 	}
-	bad, err := tx.KeyCompromised(t.version.KeyHash)
-	if bad {
-		w.Done, w.Stage, w.Failure = false, clm.Activate, "the private key is known to be compromised"
-		t.identify(pki.Identity{}) // it was never in use
-		if t.ca.isLocal() {
-			t.version.Cert = nil // nobody has seen it
-		}
+	if barred, err = tx.KeyCompromised(t.version.KeyHash); barred {
+		w.Done, w.Stage, w.Failure = false, clm.Collect, "the private key is known to be compromised"
 	}
-	return w, err
+	return w, barred, err
+}
+
+// keepBarred writes down the version with the compromised key: nobody has seen what a
+// local CA has signed; what a CA outside has issued is revoked.
+func (c *Core) keepBarred(tx *store.Tx, t *task) error {
+	barred := *t
+	if t.ca.isLocal() {
+		barred.version.Cert = nil
+		barred.identify(pki.Identity{})
+		return keepVersion(tx, &barred)
+	}
+	barred.version.Orphaned = tx.Now
+	if err := keepVersion(tx, &barred); err != nil {
+		return err
+	}
+	return c.revokeUnwanted(tx, barred.version, clm.KeyCompromise)
 }
 
 // subject is what entries say that the work is about.

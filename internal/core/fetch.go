@@ -19,23 +19,25 @@ const (
 	connectTimeout = 5 * time.Second
 	fetchTimeout   = 30 * time.Second // for all of a list or an answer
 	maxRedirects   = 3
+	firstSilence   = 15 * time.Second // a server that has not answered is left alone for so long; it doubles each time
+	longestSilence = time.Hour
+	maxSilent      = 10_000 // servers that are remembered for not having answered
 )
 
 // errUnasked says that a server was not asked, or was not waited for: it has not
-// answered before in this round, or the round is over.
+// answered lately, or the round is over.
 var errUnasked = errors.New("the server was not asked in this round")
 
 // A fetcher fetches revocation lists and OCSP answers from addresses that stand in
-// certificates, whoever may have made those. It serves one round: a server that does
-// not answer is not asked a second time, so that nobody waits for it again.
+// certificates, whoever may have made those. Servers that have not answered are left
+// alone for a while, so that nobody waits for them all the time.
 type fetcher struct {
-	client *http.Client
-
-	mu     sync.Mutex
-	silent map[string]bool // by host
+	client  *http.Client
+	silence *silence // shared with all others
+	now     func() time.Time
 }
 
-func newFetcher() *fetcher {
+func newFetcher(s *silence, now func() time.Time) *fetcher {
 	transport := &http.Transport{
 		Proxy:       http.ProxyFromEnvironment,
 		DialContext: (&net.Dialer{Timeout: connectTimeout}).DialContext,
@@ -45,7 +47,7 @@ func newFetcher() *fetcher {
 		TLSHandshakeTimeout: connectTimeout,
 		MaxIdleConnsPerHost: askedAtOnce,
 	}
-	return &fetcher{silent: map[string]bool{}, client: &http.Client{Transport: transport, Timeout: fetchTimeout, CheckRedirect: mayFollow}}
+	return &fetcher{silence: s, now: now, client: &http.Client{Transport: transport, Timeout: fetchTimeout, CheckRedirect: mayFollow}}
 }
 
 // close ends the connections that lie idle.
@@ -55,7 +57,7 @@ func (f *fetcher) close() { f.client.CloseIdleConnections() }
 // directories above all, are for those who can reach them.
 func mayFetch(address string) bool {
 	u, err := url.Parse(address)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != ""
 }
 
 func mayFollow(to *http.Request, via []*http.Request) error {
@@ -86,12 +88,26 @@ func (f *fetcher) answer(ctx context.Context, address string, question []byte, m
 }
 
 func (f *fetcher) fetch(r *http.Request, most int) ([]byte, error) {
-	if f.isSilent(r.URL.Host) {
+	if !f.silence.mayAsk(r.URL.Host, f.now()) {
 		return nil, errUnasked
 	}
+	body, err := f.exchange(r, most)
+	switch {
+	case err != nil && r.Context().Err() != nil:
+		return nil, errUnasked
+	case isSilence(err):
+		f.silence.begin(r.URL.Host, f.now())
+	default:
+		f.silence.end(r.URL.Host)
+	}
+	return body, err
+}
+
+// exchange sends the request and reads an answer that is no longer than that.
+func (f *fetcher) exchange(r *http.Request, most int) ([]byte, error) {
 	answer, err := f.client.Do(r)
 	if err != nil {
-		return nil, f.silence(r, err)
+		return nil, err
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
@@ -100,27 +116,75 @@ func (f *fetcher) fetch(r *http.Request, most int) ([]byte, error) {
 	body, err := io.ReadAll(io.LimitReader(answer.Body, int64(most)+1))
 	switch {
 	case err != nil:
-		return nil, f.silence(r, err)
+		return nil, err
 	case len(body) > most:
 		return nil, fmt.Errorf("the server answers with more than %d bytes", most)
 	}
 	return body, nil
 }
 
-func (f *fetcher) isSilent(host string) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.silent[host]
+// isSilence reports whether the error means that the server does not answer: nobody
+// can be connected to, or time has run out. Whoever answers nonsense, or refers to
+// where nobody goes, does answer.
+func isSilence(err error) bool {
+	if failed, ok := errors.AsType[*net.OpError](err); ok && failed.Op == "dial" {
+		return true
+	}
+	failed, ok := errors.AsType[net.Error](err)
+	return ok && failed.Timeout()
 }
 
-// silence remembers that the server has not answered, and returns what is to be said
-// of that.
-func (f *fetcher) silence(r *http.Request, err error) error {
-	if r.Context().Err() != nil {
-		return errUnasked
+// A silence remembers which servers have not answered, from one round to the next.
+// The zero value is ready, and may be used concurrently.
+type silence struct {
+	mu    sync.Mutex
+	hosts map[string]quiet
+}
+
+// quiet is how long a server is left alone.
+type quiet struct {
+	until time.Time
+	pause time.Duration // until then
+	tried bool          // somebody is trying it again
+}
+
+// mayAsk reports whether the server may be asked. When the time has come to try one
+// again that has not answered, it reports true to the first who asks only: others
+// need not wait with it.
+func (s *silence) mayAsk(host string, now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	q, isSilent := s.hosts[host]
+	if isSilent && now.Before(q.until) {
+		return false
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.silent[r.URL.Host] = true
-	return err
+	if isSilent {
+		s.hosts[host] = quiet{now.Add(q.pause), q.pause, true}
+	}
+	return true
+}
+
+// begin remembers that the server has not answered. Several who have waited at the
+// same time count as one.
+func (s *silence) begin(host string, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.hosts == nil || len(s.hosts) >= maxSilent {
+		s.hosts = map[string]quiet{}
+	}
+	q, wasSilent := s.hosts[host]
+	switch {
+	case !wasSilent:
+		q.pause = firstSilence
+	case q.tried:
+		q.pause = min(2*q.pause, longestSilence)
+	}
+	s.hosts[host] = quiet{now.Add(q.pause), q.pause, false}
+}
+
+// end forgets that the server has ever been silent.
+func (s *silence) end(host string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.hosts, host)
 }

@@ -84,8 +84,8 @@ func (c *Core) checkKeyBatch(ctx context.Context, r *store.KeyRound) (looked, wr
 		}
 		for _, id := range ids {
 			isWrong, err := c.checkKey(tx, id)
-			if err != nil {
-				return err
+			if err != nil { // which keeps nobody from looking at the rest
+				c.log.Error("look whether a private key matches", slog.String("certificate", string(id)), slog.Any("error", err))
 			}
 			if looked, r.After = looked+1, id; isWrong {
 				r.Found++
@@ -120,6 +120,14 @@ func (c *Core) flagKey(ctx context.Context, id clm.ObjectID) error {
 		tx.About(string(place.DN), "")
 		if len(place.Own[clm.KeyHolder]) > 0 || place.Current == 0 {
 			return nil
+		}
+		v, err := tx.Version(place.Current)
+		if err != nil {
+			return err
+		}
+		if state, err := c.keyState(tx, place, v); err != nil || !state.IsWrong() { // another has come into use
+			tx.Refused(clm.Unnecessary)
+			return err
 		}
 		return setKeyHolder(tx, place, numberOf(place.Current))
 	})

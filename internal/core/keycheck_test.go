@@ -10,6 +10,7 @@ import (
 	"github.com/certwright/certwright/internal/clm"
 	"github.com/certwright/certwright/internal/core"
 	"github.com/certwright/certwright/internal/coretest"
+	"github.com/certwright/certwright/internal/secret"
 	"github.com/certwright/certwright/internal/store"
 )
 
@@ -96,6 +97,8 @@ func TestKeyRoundGoesOn(t *testing.T) {
 	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
 		r := coretest.New(t, d, coretest.Options{Idle: true})
 		const many = 2*core.KeyBatch + 10
+		nonsense, err := r.Box.Seal(secret.NewString("this is no key at all"), "something else")
+		check(t, err)
 		check(t, r.DB.Write(context.Background(), store.Entry{Actor: r.Admin, Action: "fill"}, func(tx *store.Tx) error {
 			folder, err := tx.Path(core.DefaultZone)
 			for n := 0; n < many && err == nil; n++ {
@@ -103,7 +106,7 @@ func TestKeyRoundGoesOn(t *testing.T) {
 				if err = tx.AddObject(o, folder.Last().ID); err != nil {
 					break
 				}
-				v := clm.Version{Certificate: o.ID, KeyHash: []byte("hash"), Sealed: []byte("nonsense")}
+				v := clm.Version{Certificate: o.ID, KeyHash: []byte("hash"), Sealed: nonsense}
 				if err = tx.AddVersion(&v); err == nil {
 					err = tx.Activate(v, clm.Facts{}, time.Time{})
 				}

@@ -70,16 +70,23 @@ func keyOf(holder, v clm.Version, must bool) KeyState {
 // It opens the key: what was written down about it may be wrong.
 func (c *Core) keyState(tx *store.Tx, place *clm.Object, v clm.Version) (KeyState, error) {
 	holder, state, err := keyHolder(tx, place, v)
-	if err == nil && state == KeyFits && !c.opens(holder, v.KeyHash) {
-		state = KeyWrong
+	if err == nil && state == KeyFits {
+		var fits bool
+		if fits, err = c.opens(holder, v.KeyHash); !fits {
+			state = KeyWrong
+		}
 	}
 	return state, err
 }
 
-// opens reports whether the version's sealed key is the one with the public key.
-func (c *Core) opens(v clm.Version, hash []byte) bool {
+// opens reports whether the version's sealed key is the one with the public key. What
+// cannot be opened because this process lacks the master key tells nothing about it.
+func (c *Core) opens(v clm.Version, hash []byte) (bool, error) {
 	key, err := c.openKey(v.Sealed, versionBind(v.ID))
-	return err == nil && bytes.Equal(pki.PublicKeyHash(key.Public()), hash)
+	if err != nil && !c.box.Knows(v.Sealed) {
+		return false, fault(err)
+	}
+	return err == nil && bytes.Equal(pki.PublicKeyHash(key.Public()), hash), nil
 }
 
 // numberOf is a version as the value of an attribute.
@@ -107,10 +114,17 @@ func (c *Core) mendKey(tx *store.Tx, place *clm.Object, v clm.Version, state Key
 			return err
 		}
 		for _, o := range own {
-			if len(o.Sealed) > 0 && bytes.Equal(o.KeyHash, v.KeyHash) && c.opens(o, v.KeyHash) {
+			if len(o.Sealed) == 0 || !bytes.Equal(o.KeyHash, v.KeyHash) {
+				continue
+			}
+			fits, err := c.opens(o, v.KeyHash)
+			if err != nil {
+				return err
+			}
+			if fits {
 				holder = numberOf(o.ID)
 			}
-			if o.ID == v.ID && holder == numberOf(v.ID) {
+			if fits && o.ID == v.ID {
 				holder = ""
 				break
 			}

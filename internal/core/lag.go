@@ -57,6 +57,7 @@ type watch struct {
 	mu        sync.Mutex
 	crl, ocsp Lag
 	useless   map[string]bool // addresses of which was said that something is wrong there
+	silence   silence         // guards itself
 }
 
 // see counts how long it took until the revocation was seen.

@@ -2,11 +2,13 @@ package core
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/certwright/certwright/internal/ca"
@@ -18,15 +20,15 @@ import (
 // Limits of revocation lists.
 const (
 	listLife     = 24 * time.Hour   // so long relying parties may go by a list; it is made anew when half of that has passed
-	listSkew     = 5 * time.Minute  // lists are valid a little before they are made, for clocks that are slow
+	listSkew     = 5 * time.Minute  // lists and answers are valid a little before they are made, for clocks that are slow
 	expiredFor   = 24 * time.Hour   // a certificate leaves the lists after one that was made so long after its end
 	wholeAge     = time.Minute      // a whole list is not made anew before it is so old
-	wholeSlack   = 5 * time.Minute  // what was revoked so long before a whole list may not be named in it yet: transactions take time
 	listTries    = 20               // in a row, while other nodes publish the same list
 	partsAtATime = 100              // parts that are looked for at a time
+	publishRest  = time.Second      // after something was published, so that a part is made about once a second at most
 	publishPause = pollInterval     // the longest that what another node has revoked and not listed lies unseen
 	failedPause  = 10 * time.Second // before it is tried again
-	wrongClock   = 10 * time.Minute // a list made so far in the future was made by a clock that was wrong
+	toldFor      = time.Minute      // what fails each time that somebody asks is logged no more often
 )
 
 // A List is a revocation list as it was published last. Only what was written down
@@ -45,7 +47,7 @@ func (c *Core) Certificate(ctx context.Context, issuer string) (der []byte, err 
 	err = c.db.Glance(ctx, func(tx *store.Tx) error {
 		p, err := c.publisher(tx, named(issuer))
 		if err == nil {
-			der = p.Chain[0]
+			der = p.cert.Raw
 		}
 		return err
 	})
@@ -58,62 +60,125 @@ func (c *Core) Certificate(ctx context.Context, issuer string) (der []byte, err 
 func (c *Core) List(ctx context.Context, issuer string, shard int64) (List, error) {
 	var p *publisher
 	var kept List
-	fresh := false
+	due := false
 	err := c.db.Glance(ctx, func(tx *store.Tx) (err error) {
-		if p, err = c.publisher(tx, named(issuer)); err == nil {
-			kept, fresh, err = c.kept(tx, store.Part{Issuer: p.print, Shard: shard})
+		if p, err = c.publisher(tx, named(issuer)); err != nil {
+			return err
+		}
+		var urls []string
+		if kept, urls, err = c.kept(tx, p, shard); err == nil {
+			due, err = c.isDue(tx, kept, urls, false)
 		}
 		return err
 	})
-	if err != nil || fresh {
+	if err != nil || !due {
 		return kept, err
 	}
 	made, err := c.renewList(ctx, p, shard)
 	if err != nil && c.db.Now().Before(kept.Until) {
-		c.log.Error("make a revocation list", slog.String("issuer", issuer), slog.Int64("shard", shard), slog.Any("error", err))
+		if ctx.Err() == nil { // nobody has hung up
+			c.tell("make a revocation list", fmt.Sprintf("%s/%d", issuer, shard), err)
+		}
 		return kept, nil
 	}
 	return made, err
 }
 
-// kept finds the list that was published last, if there is one, and whether it will
-// still do.
-func (c *Core) kept(tx *store.Tx, part store.Part) (l List, fresh bool, err error) {
-	urls, err := addresses(tx)
-	if err != nil {
-		return l, false, err
+// kept finds the list that was published last, one without a number if there is
+// none yet, and the addresses that it should say.
+func (c *Core) kept(tx *store.Tx, p *publisher, shard int64) (l List, urls []string, err error) {
+	part := store.Part{Issuer: p.print, Shard: shard}
+	if shard == WholeList {
+		l, err = p.wholeList(tx)
+	} else {
+		if urls, err = addresses(tx); err != nil {
+			return l, nil, err
+		}
+		if len(urls) == 0 {
+			return l, nil, clm.NotFound
+		}
+		l, err = tx.List(part)
 	}
-	if part.Shard != WholeList {
-		last, err := tx.LastShard()
-		switch {
-		case err != nil:
-			return l, false, err
-		case len(urls) == 0 || part.Shard < 0 || part.Shard > last:
-			return l, false, clm.NotFound
+	if errors.Is(err, clm.NotFound) {
+		l = List{Part: part}
+		if err = nil; shard != WholeList {
+			err = p.mayName(tx, shard)
 		}
 	}
-	l, err = tx.List(part)
-	age := tx.Now.Sub(l.Made)
-	switch {
-	case errors.Is(err, clm.NotFound):
-		return List{Part: part}, false, nil
-	case err != nil:
-		return l, false, err
-	case age >= listLife/2 || age < -wrongClock:
-		return l, false, nil
-	case part.Shard != WholeList:
-		return l, l.URLs == strings.Join(urls, " "), nil
-	case age < wholeAge:
-		return l, true, nil
+	return l, urls, err
+}
+
+// wholeList is the whole list that was published last. It is large, and read only
+// when there is another.
+func (p *publisher) wholeList(tx *store.Tx) (List, error) {
+	part := store.Part{Issuer: p.print, Shard: WholeList}
+	if l := p.whole.Load(); l != nil {
+		if n, err := tx.ListNumber(part); err != nil || n == l.Number {
+			return *l, err
+		}
 	}
-	more, err := tx.HasRevokedSince(part.Issuer, l.Made.Add(-wholeSlack))
-	return l, !more, err
+	l, err := tx.List(part)
+	if err == nil {
+		p.whole.Store(&l)
+	}
+	return l, err
+}
+
+// mayName fails with NotFound where no certificate can point to the part. After a
+// backup was restored the books may know of parts that are still to be counted. A
+// root has parts only if it has issued something other than CAs.
+func (p *publisher) mayName(tx *store.Tx, shard int64) error {
+	if shard < 0 {
+		return clm.NotFound
+	}
+	entered, err := tx.LastEntered(p.print)
+	if err != nil || shard <= entered {
+		return err
+	}
+	last, err := tx.LastShard()
+	if err == nil && shard > last {
+		err = clm.NotFound
+	}
+	if err != nil || p.above != nil || entered >= 0 {
+		return err
+	}
+	if has, err := tx.HasParts(p.print); err != nil || has {
+		return err
+	}
+	subject := strings.ToLower(pki.FormatName(p.cert.RawSubject))
+	_, n, err := tx.Find(store.Filter{Match: func(k *store.Cohort) bool { return k.Issuer == subject && !k.SelfSigned }, Limit: 1})
+	if err == nil && n == 0 {
+		err = clm.NotFound
+	}
+	return err
+}
+
+// isDue reports whether there must be another list in place of the one that was
+// published last: there is none; it is from before this process began, and may have
+// come from a backup, with a number lower than others have seen; half of its life has
+// passed; it is not valid yet, as the clock was wrong by which it was made; it is
+// found elsewhere by now; or it lacks something. What a part lacks is the affair of
+// whoever is publishing: all others get it as it is. A whole list takes long to make,
+// and may lack something for a while.
+func (c *Core) isDue(tx *store.Tx, l List, urls []string, publishing bool) (bool, error) {
+	age, mayLack := tx.Now.Sub(l.Made), !publishing
+	if l.Shard == WholeList {
+		mayLack = age < wholeAge
+	}
+	switch {
+	case l.Number == 0, l.Made.Before(c.began) && !c.began.After(tx.Now), age >= listLife/2, age < -listSkew, l.URLs != strings.Join(urls, " "):
+		return true, nil
+	case mayLack:
+		return false, nil
+	}
+	return tx.Lacks(l.Part)
 }
 
 // A draft is a list to be made in place of another.
 type draft struct {
 	*publisher
 	store.Part
+	issuer  *ca.Issuer
 	at      time.Time // as of when it is
 	was     List
 	urls    []string // the addresses, for a part
@@ -121,19 +186,29 @@ type draft struct {
 }
 
 // renewList publishes a list that names all that is revoked and will do for a
-// while, unless the present one is such a list.
+// while, unless the present one is such a list. Whole lists take so long that they
+// are made one at a time, and that neither parts nor answers wait for them.
 func (c *Core) renewList(ctx context.Context, p *publisher, shard int64) (List, error) {
-	done, err := takeToken(ctx, p.listing)
+	listing, signing := p.listing, c.signing
+	if shard == WholeList {
+		listing, signing = p.listingWhole, c.signingWhole
+	}
+	done, err := takeToken(ctx, listing)
 	if err != nil {
 		return List{}, err
 	}
 	defer done()
 	for range listTries {
-		d, needed, err := c.draft(ctx, p, shard)
-		if err != nil || !needed {
+		d, due, err := c.draft(ctx, p, shard)
+		if err != nil || !due {
 			return d.was, err
 		}
-		l, err := c.sign(ctx, d)
+		signed, err := takeToken(ctx, signing)
+		if err != nil {
+			return List{}, err
+		}
+		l, err := d.sign()
+		signed()
 		if err != nil {
 			return l, err
 		}
@@ -141,88 +216,104 @@ func (c *Core) renewList(ctx context.Context, p *publisher, shard int64) (List, 
 			return l, err
 		}
 	}
-	return List{}, fmt.Errorf("the revocation list %d of %s is being published by others all the time", shard, p.Name)
+	return List{}, fmt.Errorf("the revocation list %d of %s is being published by others all the time", shard, p.name)
 }
 
-// draft reads what a new list is made of, all as of one moment. needed: the present
-// one will not do.
-func (c *Core) draft(ctx context.Context, p *publisher, shard int64) (d draft, needed bool, err error) {
+// draft reads what a new list is made of, all as of one moment. due: the present one
+// will not do.
+func (c *Core) draft(ctx context.Context, p *publisher, shard int64) (d draft, due bool, err error) {
 	err = c.db.Read(ctx, func(tx *store.Tx) (err error) {
 		d = draft{publisher: p, Part: store.Part{Issuer: p.print, Shard: shard}, at: tx.Now}
-		fresh := false
-		if d.was, fresh, err = c.kept(tx, d.Part); err != nil || fresh && shard == WholeList {
+		if d.was, d.urls, err = c.kept(tx, p, shard); err != nil {
 			return err
 		}
-		if shard != WholeList {
-			if d.urls, err = addresses(tx); err != nil {
-				return err
-			}
+		if due, err = c.isDue(tx, d.was, d.urls, true); err != nil || !due {
+			return err
+		}
+		if d.issuer, err = c.issuer(tx, p.name); err != nil {
+			return err
 		}
 		var expired time.Time // everything is named that no list has named
 		if !d.was.Made.IsZero() {
 			expired = d.was.Made.Add(-expiredFor)
 		}
-		d.entries, err = tx.Revoked(p.print, shard, expired)
-		needed = !fresh || slices.ContainsFunc(d.entries, func(e store.LedgerEntry) bool { return !e.Listed })
+		d.entries, err = tx.Revoked(d.Part, expired)
 		return err
 	})
-	return d, needed, err
+	return d, due, err
 }
 
 // sign makes the list. Its number grows from one list to the next, and with the
-// time, so that it grows even where older lists have been forgotten.
-func (c *Core) sign(ctx context.Context, d draft) (List, error) {
-	done, err := takeToken(ctx, c.signing)
-	if err != nil {
-		return List{}, err
+// time, so that it grows even where older lists have been forgotten. Its time grows,
+// too, unless that would make it a list of the future.
+func (d draft) sign() (List, error) {
+	made := d.at.Truncate(time.Second)
+	if next := d.was.Made.Add(time.Second); next.After(made) && !next.After(d.at.Add(listSkew)) {
+		made = next
 	}
-	defer done()
 	l := List{
 		Part: d.Part, Number: max(d.was.Number+1, d.at.UnixMicro()), URLs: strings.Join(d.urls, " "),
-		Made: d.at.Truncate(time.Second), Until: d.at.Add(listLife).Truncate(time.Second),
+		Made: made, Until: made.Add(listLife),
 	}
 	spec := pki.List{Number: l.Number, ThisUpdate: l.Made.Add(-listSkew), NextUpdate: l.Until}
 	for _, base := range d.urls {
-		spec.URLs = append(spec.URLs, ca.ListURL(base, d.Name, d.Shard))
+		spec.URLs = append(spec.URLs, ca.ListURL(base, d.name, d.Shard))
 	}
 	for _, e := range d.entries {
 		spec.Revoked = append(spec.Revoked, pki.RevokedCert{Serial: e.Serial, At: e.Revoked, Reason: e.Reason})
 	}
-	l.DER, err = pki.SignList(spec, d.Chain[0], d.Key)
-	if err != nil {
-		return List{}, fmt.Errorf("revocation list %d of %s: %w", d.Shard, d.Name, err)
+	var err error
+	if l.DER, err = pki.SignList(spec, d.issuer.Chain[0], d.issuer.Key); err != nil {
+		return List{}, fmt.Errorf("revocation list %d of %s: %w", d.Shard, d.name, err)
 	}
+	l.Sum = sha256.Sum256(l.DER)
 	return l, nil
 }
 
 // publish writes the list down, provided that it follows the one that it was made
-// to follow. Otherwise somebody else was faster, and nothing happens.
+// to follow. Otherwise somebody else was faster, and nothing happens. There is an
+// entry for it only if it names something new: anybody can have lists made.
 func (c *Core) publish(ctx context.Context, d draft, l List) (saved bool, err error) {
-	subject := fmt.Sprintf("%s/%d", d.Name, d.Shard)
-	err = c.db.Write(ctx, store.Entry{Actor: publication, Action: "publish", Subject: subject}, func(tx *store.Tx) (err error) {
-		if saved, err = tx.SaveList(l, d.was.Number); err != nil {
-			return err
-		}
-		if !saved {
-			tx.Refused(clm.Unnecessary)
-			return nil
-		}
-		tx.About(subject, fmt.Sprintf("number %d: %d revoked", l.Number, len(d.entries)))
-		if d.Shard == WholeList {
-			return nil
-		}
-		return tx.Listed(d.Part, d.entries)
-	})
-	return saved, err
+	if !slices.ContainsFunc(d.entries, func(e store.LedgerEntry) bool { return !e.Listed }) {
+		saved, err = c.db.RenewList(ctx, l, d.was.Number)
+	} else {
+		subject := fmt.Sprintf("%s/%d", d.name, d.Shard)
+		err = c.db.Write(ctx, store.Entry{Actor: publication, Action: "publish", Subject: subject}, func(tx *store.Tx) (err error) {
+			if saved, err = tx.SaveList(l, d.was.Number); err != nil {
+				return err
+			}
+			if !saved {
+				tx.Refused(clm.Unnecessary)
+				return nil
+			}
+			tx.About(subject, fmt.Sprintf("number %d: %d revoked", l.Number, len(d.entries)))
+			if d.Shard == WholeList {
+				return nil
+			}
+			return tx.Listed(d.Part, d.entries)
+		})
+	}
+	if err != nil || !saved || d.Shard != WholeList {
+		return saved, err
+	}
+	d.whole.Store(&l)
+	if err := c.db.NoteListed(context.WithoutCancel(ctx), d.Part, d.entries); err != nil {
+		c.tell("note what a revocation list names", d.name, err)
+	}
+	return true, nil
 }
 
 // publishLists publishes what is revoked until ctx ends.
 func (c *Core) publishLists(ctx context.Context) {
 	enlisted := c.db.Enlisted()
 	for ctx.Err() == nil {
-		if err := c.PublishLists(ctx); err != nil && ctx.Err() == nil {
+		n, err := c.publishUnlisted(ctx)
+		switch {
+		case err != nil && ctx.Err() == nil:
 			c.log.Error("publish revocation lists", slog.Any("error", err))
 			c.rest(ctx, nil, failedPause)
+		case n > 0:
+			c.rest(ctx, nil, publishRest)
 		}
 		c.rest(ctx, enlisted, publishPause)
 	}
@@ -231,7 +322,13 @@ func (c *Core) publishLists(ctx context.Context) {
 // PublishLists publishes every list that lacks something that was revoked. What a
 // revocation costs depends on its own part of the list alone. Any number of nodes
 // may do this at a time.
-func (c *Core) PublishLists(ctx context.Context) (err error) {
+func (c *Core) PublishLists(ctx context.Context) error {
+	_, err := c.publishUnlisted(ctx)
+	return err
+}
+
+// publishUnlisted is PublishLists; n is how many parts it has found.
+func (c *Core) publishUnlisted(ctx context.Context) (n int, err error) {
 	for after := (store.Part{}); ctx.Err() == nil; {
 		var parts []store.Part
 		if e := c.db.Glance(ctx, func(tx *store.Tx) error {
@@ -242,24 +339,49 @@ func (c *Core) PublishLists(ctx context.Context) (err error) {
 			parts, err = tx.Unlisted(after, partsAtATime)
 			return err
 		}); e != nil || len(parts) == 0 {
-			return errors.Join(err, e)
+			return n, errors.Join(err, e)
 		}
 		for _, part := range parts {
 			err = errors.Join(err, c.publishPart(ctx, part)) // one that fails keeps nobody from the rest
 		}
-		after = parts[len(parts)-1]
+		n, after = n+len(parts), parts[len(parts)-1]
 	}
-	return errors.Join(err, ctx.Err())
+	return n, errors.Join(err, ctx.Err())
 }
 
 func (c *Core) publishPart(ctx context.Context, part store.Part) error {
-	var p *publisher
-	if err := c.db.Glance(ctx, func(tx *store.Tx) (err error) {
-		p, err = c.publisher(tx, printed(part.Issuer))
-		return err
-	}); err != nil {
-		return fmt.Errorf("issuer %x: %w", part.Issuer, err)
+	p := first(c.knownPublishers(), printed(part.Issuer))
+	if p == nil {
+		if err := c.db.Glance(ctx, c.lookForPublishers); err != nil {
+			return err
+		}
+		if p = first(c.knownPublishers(), printed(part.Issuer)); p == nil {
+			return fmt.Errorf("issuer %x: %w", part.Issuer, clm.NotFound)
+		}
 	}
 	_, err := c.renewList(ctx, p, part.Shard)
 	return err
+}
+
+// told is what was logged lately, and when.
+type told struct {
+	mu sync.Mutex
+	at map[string]time.Time
+}
+
+// tell logs what has failed, unless it has told the same lately: whoever relies on
+// us asks often, and all would fail in the same way. What it is about is one of the
+// lists or issuers that there are, and not what somebody has made up.
+func (c *Core) tell(what, about string, err error) {
+	now := c.db.Now()
+	c.told.mu.Lock()
+	last, known := c.told.at[what+about]
+	lately := known && !now.Before(last) && now.Sub(last) < toldFor
+	if !lately {
+		c.told.at[what+about] = now
+	}
+	c.told.mu.Unlock()
+	if !lately {
+		c.log.Error(what, slog.String("about", about), slog.Any("error", err))
+	}
 }

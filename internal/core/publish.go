@@ -6,12 +6,12 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/certwright/certwright/internal/ca"
 	"github.com/certwright/certwright/internal/clm"
@@ -63,7 +63,7 @@ func checkAddress(base string) error {
 	switch {
 	case err != nil:
 		return err
-	case u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+	case u.Scheme != "http" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		return errors.New("it must be http://, a host and perhaps a port and a path")
 	case strings.ContainsFunc(base, func(r rune) bool { return r <= ' ' || r >= 0x7f }):
 		return errors.New("it must be in ASCII")
@@ -99,64 +99,74 @@ func holdsIssuer(tx *store.Tx, v clm.Version) (bool, error) {
 }
 
 // enlist writes the revocation down for the lists and answers of the version's
-// issuer, if its key is held here. What is revoked already stays as it is.
+// issuer, if its key is held here. What is revoked already stays as it is, unless it
+// turns out that the key is compromised: that becomes the reason.
 func enlist(tx *store.Tx, v clm.Version, r clm.Revocation) error {
-	held, err := holdsIssuer(tx, v)
-	if err != nil || !held || len(v.Cert) == 0 {
+	if len(v.Chain) == 0 || len(v.Cert) == 0 {
+		return nil
+	}
+	issuer, err := tx.IssuerNamed(v.Chain)
+	if errors.Is(err, clm.NotFound) {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	at := r.Accepted
 	if at.IsZero() {
 		at = tx.Now
 	}
-	shard, err := shardOf(tx, v)
+	urls, err := addresses(tx)
 	if err != nil {
 		return err
 	}
-	return tx.Enlist(store.LedgerEntry{Issuer: v.Chain, Serial: v.Serial, Shard: shard, NotAfter: v.NotAfter, Revoked: at, Reason: r.Reason})
+	return tx.Enlist(store.LedgerEntry{Issuer: v.Chain, Serial: v.Serial, Shard: shardOf(v, issuer, urls), NotAfter: v.NotAfter, Revoked: at, Reason: r.Reason})
 }
 
-// shardOf is the part of a list to which the certificate points. That is the version's
-// own, unless it is another version of the same certificate, which was imported.
-func shardOf(tx *store.Tx, v clm.Version) (int64, error) {
+// shardOf is the part of the issuer's list to which the certificate points, below
+// whichever of the addresses. That is the version's own, unless it is another version
+// of the same certificate, which was imported; and of a certificate that points to
+// none it is the version's own as well.
+func shardOf(v clm.Version, issuer string, urls []string) int64 {
 	cert, err := x509.ParseCertificate(v.Cert)
-	if err != nil || len(cert.CRLDistributionPoints) == 0 {
-		return v.ID.Shard(), nil
-	}
-	last, err := tx.LastShard()
 	if err != nil {
-		return 0, err
+		return v.ID.Shard()
 	}
 	for _, point := range cert.CRLDistributionPoints {
 		file := point[strings.LastIndex(point, "/")+1:]
 		n, err := strconv.ParseInt(strings.TrimSuffix(file, ".crl"), 10, 64)
-		if err == nil && n >= 0 && n <= last && strings.HasSuffix(file, ".crl") {
-			return n, nil
+		if err == nil && n >= 0 && slices.ContainsFunc(urls, func(base string) bool { return ca.ListURL(base, issuer, n) == point }) {
+			return n
 		}
 	}
-	return v.ID.Shard(), nil
+	return v.ID.Shard()
 }
 
 // A publisher is an issuer whose key is held here, as relying parties know it.
 type publisher struct {
-	*ca.Issuer
+	name  string
 	cert  *x509.Certificate
 	print []byte // the fingerprint of its certificate
 	above []byte // that of the one above; nil for a root
 
-	listing   chan struct{} // holds a token while a list is being made
-	renewing  chan struct{} // holds a token while a responder is being made
-	responder atomic.Pointer[responder]
+	listing      chan struct{} // holds a token while a part is being made
+	listingWhole chan struct{} // holds a token while the whole list is being made
+	renewing     chan struct{} // holds a token while a responder is being made
+	responder    atomic.Pointer[responder]
+	whole        atomic.Pointer[List] // as it was read or published last
 }
 
-func newPublisher(i *ca.Issuer) (*publisher, error) {
-	cert, err := x509.ParseCertificate(i.Chain[0])
+func newPublisher(name string, chain [][]byte) (*publisher, error) {
+	cert, err := x509.ParseCertificate(chain[0])
 	if err != nil {
-		return nil, fmt.Errorf("issuer %s: %w", i.Name, err)
+		return nil, err
 	}
-	p := &publisher{Issuer: i, cert: cert, print: fingerprint(i.Chain[0]), listing: make(chan struct{}, 1), renewing: make(chan struct{}, 1)}
-	if len(i.Chain) > 1 {
-		p.above = fingerprint(i.Chain[1])
+	p := &publisher{
+		name: name, cert: cert, print: fingerprint(chain[0]),
+		listing: make(chan struct{}, 1), listingWhole: make(chan struct{}, 1), renewing: make(chan struct{}, 1),
+	}
+	if len(chain) > 1 {
+		p.above = fingerprint(chain[1])
 	}
 	return p, nil
 }
@@ -168,23 +178,32 @@ func fingerprint(cert []byte) []byte {
 
 // named and printed are ways to name a publisher.
 func named(name string) func(*publisher) bool {
-	return func(p *publisher) bool { return p.Name == name }
+	return func(p *publisher) bool { return p.name == name }
 }
 
 func printed(fingerprint []byte) func(*publisher) bool {
 	return func(p *publisher) bool { return bytes.Equal(p.print, fingerprint) }
 }
 
+// lookPause is how long nobody looks again for issuers made by other nodes, however
+// often somebody asks for one that is not there.
+const lookPause = 10 * time.Second
+
 // publisher finds the first publisher that is so. It fails with NotFound.
 func (c *Core) publisher(tx *store.Tx, is func(*publisher) bool) (*publisher, error) {
 	if p := first(c.knownPublishers(), is); p != nil {
 		return p, nil
 	}
-	all, err := c.publishers(tx)
-	if err != nil {
-		return nil, err
+	c.mu.Lock()
+	age := tx.Now.Sub(c.looked)
+	c.mu.Unlock()
+	if age < 0 || age >= lookPause {
+		if err := c.lookForPublishers(tx); err != nil {
+			return nil, err
+		}
 	}
-	if p := first(all, is); p != nil {
+	// Whoever looked last may have finished only now.
+	if p := first(c.knownPublishers(), is); p != nil {
 		return p, nil
 	}
 	return nil, clm.NotFound
@@ -203,23 +222,26 @@ func (c *Core) knownPublishers() []*publisher {
 	return c.published
 }
 
-// publishers looks for publishers that were not known yet, and lists all.
-func (c *Core) publishers(tx *store.Tx) ([]*publisher, error) {
+// lookForPublishers makes publishers known that were not known yet. Their keys are
+// opened when something is to be signed. One of which nothing can be made keeps
+// nobody from the others.
+func (c *Core) lookForPublishers(tx *store.Tx) error {
 	all, err := tx.Issuers()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, i := range all {
 		if first(c.knownPublishers(), named(i.Name)) != nil {
 			continue
 		}
-		issuer, err := c.issuer(tx, i.Name)
+		chain, err := tx.Chain(i.Fingerprint)
 		if err != nil {
-			return nil, fmt.Errorf("issuer %s: %w", i.Name, err)
+			return err
 		}
-		p, err := newPublisher(issuer)
+		p, err := newPublisher(i.Name, chain)
 		if err != nil {
-			return nil, err
+			c.tell("read the certificate of an issuer", i.Name, err)
+			continue
 		}
 		c.mu.Lock()
 		if first(c.published, named(i.Name)) == nil { // nobody was faster
@@ -227,7 +249,10 @@ func (c *Core) publishers(tx *store.Tx) ([]*publisher, error) {
 		}
 		c.mu.Unlock()
 	}
-	return c.knownPublishers(), nil
+	c.mu.Lock()
+	c.looked = tx.Now
+	c.mu.Unlock()
+	return nil
 }
 
 // serial is the serial number of the publisher's own certificate.

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -229,6 +230,8 @@ func TestLateListIsNotPublished(t *testing.T) {
 		r := publishing(t, d, coretest.Options{Idle: true})
 		makeShards(t, r, 1)
 		part, other := partOf(t, r, 0), core.New(core.Config{DB: r.DB, Box: r.Box, Log: slog.New(slog.DiscardHandler)})
+		crl(t, r, 0)
+		r.Clock.Turn(13 * time.Hour)
 		saved, err := r.PublishAfter(context.Background(), core.ECDSAIssuer, 0, func() {
 			enlist(t, r.DB, part, "0A")
 			if err := other.PublishLists(context.Background()); err != nil {
@@ -251,7 +254,7 @@ func listed(t testing.TB, r *coretest.Rig, p store.Part, last int64) int64 {
 	var l store.List
 	var entries []store.LedgerEntry
 	err := r.DB.Read(context.Background(), func(tx *store.Tx) (err error) {
-		if entries, err = tx.Revoked(p.Issuer, p.Shard, time.Time{}); err == nil {
+		if entries, err = tx.Revoked(p, time.Time{}); err == nil {
 			l, err = tx.List(p)
 		}
 		return err
@@ -311,15 +314,15 @@ func TestRevocationCostsItsPartOnly(t *testing.T) {
 	})
 }
 
-// lists is how many lists were published so far.
+// lists is how many lists were published so far that named something new.
 func lists(t testing.TB, r *coretest.Rig) (n int) {
 	t.Helper()
-	entries, err := r.DB.Audit(context.Background(), 0, 100_000)
+	entries, err := r.Entries("publish")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, e := range entries {
-		if e.Action == "publish" && e.Outcome == "ok" {
+		if e.Outcome == "ok" {
 			n++
 		}
 	}
@@ -327,38 +330,279 @@ func lists(t testing.TB, r *coretest.Rig) (n int) {
 }
 
 // A list is served as it is while it is fresh, made anew in the middle of its life,
-// and never old.
+// and never old. There is an entry only for those that name something new.
 func TestListsAreMadeWhenTheyMustBe(t *testing.T) {
 	t.Parallel()
 	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
 		r := publishing(t, d, coretest.Options{Idle: true})
 		makeShards(t, r, 1)
+		last := map[int64]int64{}
 		for _, step := range []struct {
 			what   string
 			turn   time.Duration
 			revoke string
 			shard  int64
-			made   int
+			made   bool
+			names  int
 		}{
-			{"asked for first", 0, "", 0, 1},
-			{"asked for again", time.Hour, "", 0, 0},
-			{"in the middle of its life", 12 * time.Hour, "", 0, 1},
-			{"the whole list, asked for first", 0, "", core.WholeList, 1},
-			{"the whole list, hours later", 5 * time.Hour, "", core.WholeList, 0},
-			{"the whole list, within a minute after one was revoked", 0, "0A", core.WholeList, 1},
-			{"the whole list, right after another was revoked", time.Second, "0B", core.WholeList, 0},
-			{"the whole list, a minute after it was revoked", time.Minute, "", core.WholeList, 1},
-			{"the whole list, half a day later", 12 * time.Hour, "", core.WholeList, 1},
+			{"asked for first", 0, "", 0, true, 0},
+			{"asked for again", time.Hour, "", 0, false, 0},
+			{"in the middle of its life", 12 * time.Hour, "", 0, true, 0},
+			{"the whole list, asked for first", 0, "", core.WholeList, true, 0},
+			{"the whole list, hours later", 5 * time.Hour, "", core.WholeList, false, 0},
+			{"the whole list, after one was revoked", 0, "0A", core.WholeList, true, 1},
+			{"the whole list, right after another was revoked", time.Second, "0B", core.WholeList, false, 1},
+			{"the whole list, a minute after it was revoked", time.Minute, "", core.WholeList, true, 2},
+			{"the whole list, another minute later", time.Minute, "", core.WholeList, false, 2},
+			{"the whole list, half a day later", 12 * time.Hour, "", core.WholeList, true, 2},
 		} {
 			r.Clock.Turn(step.turn)
 			if step.revoke != "" {
 				enlist(t, r.DB, partOf(t, r, 0), step.revoke)
 			}
 			before := lists(t, r)
-			crl(t, r, step.shard)
-			if made := lists(t, r) - before; made != step.made {
-				t.Errorf("%s: got %d made, want %d", step.what, made, step.made)
+			l, list := crl(t, r, step.shard)
+			if made := l.Number != last[step.shard]; made != step.made || len(names(list)) != step.names {
+				t.Errorf("%s: got another list %v of %v, want %v of %d", step.what, made, names(list), step.made, step.names)
 			}
+			if news := len(names(list)) > 0 && step.names > 0 && step.made && step.turn != 12*time.Hour; (lists(t, r) > before) != news {
+				t.Errorf("%s: got %d entries, want some: %v", step.what, lists(t, r)-before, news)
+			}
+			last[step.shard] = l.Number
+		}
+	})
+}
+
+// The whole list names what was revoked by a slow clock, or committed late.
+func TestWholeListGoesByNoClock(t *testing.T) {
+	t.Parallel()
+	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+		r := publishing(t, d, coretest.Options{Idle: true})
+		makeShards(t, r, 1)
+		crl(t, r, core.WholeList)
+		part := partOf(t, r, 0)
+		if err := r.DB.Write(context.Background(), store.Entry{Action: "revoke"}, func(tx *store.Tx) error {
+			return tx.Enlist(store.LedgerEntry{Issuer: part.Issuer, Serial: "0A", NotAfter: tx.Now.Add(clm.Day), Revoked: tx.Now.Add(-9 * time.Minute)})
+		}); err != nil {
+			t.Fatal(err)
+		}
+		publishAll(t, r)
+		r.Clock.Turn(time.Minute)
+		if _, list := crl(t, r, core.WholeList); !slices.Equal(names(list), []string{"0A"}) {
+			t.Errorf("got %v, want the one revoked", names(list))
+		}
+	})
+}
+
+// The time of a list grows with each, even within a second or where the clock is a
+// little back; a list of the far future is replaced.
+func TestListTimesGrow(t *testing.T) {
+	t.Parallel()
+	r := publishing(t, coretest.SQLite(t), coretest.Options{Idle: true})
+	makeShards(t, r, 1)
+	part, last := partOf(t, r, 0), time.Time{}
+	for n, turn := range []time.Duration{0, 0, 0, -3 * time.Minute, time.Hour} {
+		r.Clock.Turn(turn)
+		enlist(t, r.DB, part, fmt.Sprintf("%02X", n+1))
+		publishAll(t, r)
+		l, _ := crl(t, r, 0)
+		if !l.Made.After(last) {
+			t.Errorf("list %d: got it made at %v after one of %v", n, l.Made, last)
+		}
+		last = l.Made
+	}
+	r.Clock.Turn(-time.Hour)
+	if l, _ := crl(t, r, 0); !l.Made.Before(last) {
+		t.Errorf("got a list of %v in place of one of the future, %v", l.Made, last)
+	}
+}
+
+// After a backup was restored the number is greater than any before, at once.
+func TestRestoredListsAreMadeAnew(t *testing.T) {
+	t.Parallel()
+	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+		r := publishing(t, d, coretest.Options{Idle: true})
+		makeShards(t, r, 1)
+		for _, shard := range []int64{0, core.WholeList} {
+			saved, _ := crl(t, r, shard)
+			r.Clock.Turn(13 * time.Hour)
+			lost, _ := crl(t, r, shard)
+			r.Clock.Turn(time.Hour)
+			r.Stop()
+			r.Start(coretest.Options{Idle: true})
+			saved.Made = r.DB.Now().Add(-time.Hour) // it is not due for its age
+			if err := r.DB.Write(context.Background(), store.Entry{Action: "restore"}, func(tx *store.Tx) error {
+				_, err := tx.SaveList(saved, lost.Number)
+				return err
+			}); err != nil {
+				t.Fatal(err)
+			}
+			first, _ := crl(t, r, shard)
+			if first.Number <= lost.Number {
+				t.Errorf("list %d: got number %d after %d", shard, first.Number, lost.Number)
+			}
+			if again, _ := crl(t, r, shard); again.Number != first.Number {
+				t.Errorf("list %d: it was made once more", shard)
+			}
+		}
+	})
+}
+
+// What is revoked in a part that is still to be counted, as the counter has come from
+// a backup, is published there all the same.
+func TestPartBeyondTheCounterIsPublished(t *testing.T) {
+	t.Parallel()
+	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+		r := publishing(t, d, coretest.Options{Idle: true})
+		enlist(t, r.DB, partOf(t, r, 70), "0A")
+		publishAll(t, r)
+		if _, list := crl(t, r, 70); !slices.Equal(names(list), []string{"0A"}) {
+			t.Errorf("got %v, want the one revoked", names(list))
+		}
+		crl(t, r, 69)
+		if _, err := r.List(context.Background(), core.ECDSAIssuer, 71); !errors.Is(err, clm.NotFound) {
+			t.Errorf("got %v, want no list where nothing can be", err)
+		}
+	})
+}
+
+// A part is taken from an address of ours only, whichever it was at the time.
+func TestPartIsReadFromOurAddressesOnly(t *testing.T) {
+	t.Parallel()
+	urls := []string{"http://now.example", "http://then.example:81/pki"}
+	own := clm.VersionID(3 * 4096)
+	for what, c := range map[string]struct {
+		points []string
+		want   int64
+	}{
+		"no address":                         {nil, 3},
+		"the present address":                {[]string{ca.ListURL(urls[0], "my ca", 900)}, 900},
+		"a former address":                   {[]string{"http://x.example/7.crl", ca.ListURL(urls[1], "my ca", 5)}, 5},
+		"an address of others":               {[]string{"http://x.example/crl/my%20ca/7.crl"}, 3},
+		"another issuer":                     {[]string{ca.ListURL(urls[0], "other", 7)}, 3},
+		"the whole list":                     {[]string{ca.WholeListURL(urls[0], "my ca")}, 3},
+		"a number that is written otherwise": {[]string{"http://now.example/crl/my%20ca/07.crl"}, 3},
+		"a number below zero":                {[]string{ca.ListURL(urls[0], "my ca", -1)}, 3},
+	} {
+		cert := issue(t, &x509.Certificate{CRLDistributionPoints: c.points}, nil)
+		if got := core.ShardOf(clm.Version{ID: own, Cert: cert.der}, "my ca", urls); got != c.want {
+			t.Errorf("%s: got part %d, want %d", what, got, c.want)
+		}
+	}
+	if got := core.ShardOf(clm.Version{ID: own, Cert: []byte("none")}, "my ca", urls); got != 3 {
+		t.Errorf("what cannot be read: got part %d, want 3", got)
+	}
+}
+
+// A whole list keeps nobody waiting who wants a part or an answer, nor the other way
+// round, and is read only once.
+func TestWholeListsKeepNobodyWaiting(t *testing.T) {
+	t.Parallel()
+	r := publishing(t, coretest.SQLite(t), coretest.Options{Idle: true})
+	makeShards(t, r, 1)
+	giveBack := r.TakeTurns()
+	first, _ := crl(t, r, core.WholeList)
+	giveBack()
+	again, _ := crl(t, r, core.WholeList)
+	if &first.DER[0] != &again.DER[0] || again.Sum != sha256.Sum256(again.DER) {
+		t.Error("a whole list was read again, or its sum is wrong")
+	}
+	if err := r.DB.Write(context.Background(), store.Entry{Action: "publish elsewhere"}, func(tx *store.Tx) error {
+		other := first
+		other.Number++
+		_, err := tx.SaveList(other, first.Number)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if l, err := r.List(context.Background(), core.ECDSAIssuer, core.WholeList); err != nil || l.Number != first.Number+1 {
+		t.Errorf("got list %d, %v; want the one that another node has published, %d", l.Number, err, first.Number+1)
+	}
+	r.Clock.Turn(13 * time.Hour)
+	giveBack = r.TakeWholeTurn()
+	defer giveBack()
+	waiting, cancel := context.WithCancel(context.Background())
+	var done sync.WaitGroup
+	done.Go(func() { r.List(waiting, core.ECDSAIssuer, core.WholeList) })
+	crl(t, r, 0)
+	cancel()
+	done.Wait()
+	if text := r.Log.String(); strings.Contains(text, "make a revocation list") {
+		t.Errorf("that somebody has hung up was logged:\n%s", text)
+	}
+}
+
+// A list that cannot be made anew is served as it is while it is valid, and that is
+// logged once a minute.
+func TestFailingListIsToldOnce(t *testing.T) {
+	t.Parallel()
+	var full atomic.Bool
+	r := publishing(t, coretest.SQLite(t), coretest.Options{Idle: true, Fault: func(statement string) error {
+		if full.Load() && strings.Contains(statement, "UPDATE lists") {
+			return errors.New("the disk is full")
+		}
+		return nil
+	}})
+	makeShards(t, r, 1)
+	first, _ := crl(t, r, 0)
+	r.Clock.Turn(13 * time.Hour)
+	full.Store(true)
+	for want := 1; want <= 2; want++ {
+		for range 3 {
+			if l, err := r.List(context.Background(), core.ECDSAIssuer, 0); err != nil || l.Number != first.Number {
+				t.Errorf("got list %d, %v; want the one of before", l.Number, err)
+			}
+		}
+		if got := strings.Count(r.Log.String(), "make a revocation list"); got != want {
+			t.Errorf("got %d lines in the log, want %d", got, want)
+		}
+		r.Clock.Turn(core.ToldFor)
+	}
+}
+
+// However much is revoked, a part is made about once a second.
+func TestPartsAreMadeOnceASecond(t *testing.T) {
+	t.Parallel()
+	r := publishing(t, coretest.SQLite(t), coretest.Options{})
+	makeShards(t, r, 1)
+	part, n := partOf(t, r, 0), 0
+	const span = 2500 * time.Millisecond
+	for end := time.Now().Add(span); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		n++
+		enlist(t, r.DB, part, fmt.Sprintf("%04X", n))
+	}
+	if made := lists(t, r); made < 1 || made > 4 {
+		t.Errorf("got %d lists in %v, want about one a second", made, span)
+	}
+}
+
+// A root has a whole list and no parts, until it issues something that is no CA.
+func TestRootsHaveNoParts(t *testing.T) {
+	t.Parallel()
+	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+		r := publishing(t, d, coretest.Options{})
+		ctx := context.Background()
+		const root, template = core.ECDSAIssuer + "-root", `\VED\Policy\CAs\Root`
+		request(t, r, core.DefaultZone, "www.example.com")
+		if _, err := r.List(ctx, root, 0); !errors.Is(err, clm.NotFound) {
+			t.Errorf("got %v, want no part of a root's list", err)
+		}
+		if _, err := r.List(ctx, root, core.WholeList); err != nil {
+			t.Error(err)
+		}
+		if _, err := r.Put(ctx, r.Admin, core.Put{DN: template, Class: clm.Authority, Own: map[clm.Attr][]string{clm.Driver: {core.DriverName}, clm.Issuer: {root}}}); err != nil {
+			t.Fatal(err)
+		}
+		folder := r.Folder(`\VED\Policy\Root`, map[clm.Attr]clm.Rule{clm.IssuedBy: {Values: []string{template}}})
+		done, err := r.Request(ctx, r.Admin, core.Request{Folder: folder, Names: clm.Names{CommonName: "www.example.com"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Wait(ctx, done.Work, patience); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.List(ctx, root, 0); err != nil {
+			t.Errorf("got %v, want the part to which a certificate points", err)
 		}
 	})
 }
@@ -440,8 +684,13 @@ func TestThereAreNoListsWithoutEnd(t *testing.T) {
 	if _, err := r.List(context.Background(), "nobody", core.WholeList); !errors.Is(err, clm.NotFound) {
 		t.Errorf("got %v, want no list of an issuer that is not there", err)
 	}
-	if n := lists(t, r); n != 0 {
-		t.Errorf("%d lists were made", n)
+	if err := r.DB.Read(context.Background(), func(tx *store.Tx) error {
+		if has, err := tx.HasParts(partOf(t, r, 0).Issuer); err != nil || has {
+			t.Errorf("lists were made, or %v", err)
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
 	}
 }
 

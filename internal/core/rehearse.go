@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto"
+	"slices"
 
 	"github.com/certwright/certwright/internal/clm"
 	"github.com/certwright/certwright/internal/pki"
@@ -119,6 +120,9 @@ func (c *Core) stage(tx *store.Tx, who clm.Actor, r Rehearsal, key crypto.Signer
 	if place.Class.Is(clm.Application) {
 		w = clm.Begin(clm.Install, cmp.Or(r.Stage, clm.Place), tx.Now)
 		w.Lane = clm.InstallLane
+	}
+	if r.Scene != SceneRevokeFailed && !slices.Contains(clm.Plan(w.Op), w.Stage) {
+		return false, nil, clm.Fail(clm.Invalid, "stage", string(w.Stage))
 	}
 	isWork := stands != nil || r.Scene == SceneIdle
 	sc, known := scenes[r.Scene]

@@ -48,7 +48,14 @@ func (c *Core) Remove(ctx context.Context, who clm.Actor, id clm.ObjectID) error
 			return err
 		}
 		for _, app := range freed {
-			if err := tx.SaveObject(app); err != nil {
+			install, err := tx.OpenWork(app.ID, clm.InstallLane)
+			if err == nil && install != nil {
+				err = tx.EndWork(install.ID)
+			}
+			if err == nil {
+				err = tx.SaveObject(app)
+			}
+			if err != nil {
 				return err
 			}
 		}

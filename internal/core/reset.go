@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/certwright/certwright/internal/clm"
 	"github.com/certwright/certwright/internal/pki"
@@ -47,6 +48,25 @@ var ResetKinds = []clm.Kind{clm.Internal, clm.Invalid, clm.NotFound, clm.Denied,
 // of a CA outside, it is recorded and revoked or kept, but never in use. Whatever
 // is asked for after the reset is not touched by it.
 func (c *Core) Reset(ctx context.Context, who clm.Actor, r Reset) (done ResetDone, err error) {
+	begun := time.Now()
+	for pause := lockPause; ; pause *= 2 {
+		done, err = c.resetNow(ctx, who, r)
+		switch {
+		case !errors.Is(err, store.ErrLocked):
+			return done, err
+		case time.Since(begun)+pause > c.db.LockWait() || ctx.Err() != nil:
+			return done, clm.About(r.DN, &clm.Error{Kind: clm.Busy, Err: err})
+		}
+		c.rest(ctx, nil, pause)
+	}
+}
+
+// lockPause is the first pause before a place is tried again that another transaction
+// has; it doubles each time.
+const lockPause = 50 * time.Millisecond
+
+// resetNow is Reset that does not wait.
+func (c *Core) resetNow(ctx context.Context, who clm.Actor, r Reset) (done ResetDone, err error) {
 	claim := r.Restart && c.reserve()
 	var t *task
 	err = c.db.Write(ctx, store.Entry{Actor: who, Action: "reset", Subject: r.DN}, func(tx *store.Tx) (err error) {
@@ -77,15 +97,12 @@ func (c *Core) Reset(ctx context.Context, who clm.Actor, r Reset) (done ResetDon
 			t, err = r.restart(tx, who, path.Last().ID, unused, claim)
 		}
 		if t != nil {
-			done.Restarted, done.Work = true, t.work.ID
+			done.Restarted, done.Work = t.work.Failure == "", t.work.ID
 		}
 		tx.About(string(done.DN), done.String())
 		return clm.About(string(done.DN), err)
 	})
 	c.hand(claim, t, err)
-	if errors.Is(err, store.ErrLocked) {
-		err = clm.About(r.DN, &clm.Error{Kind: clm.Busy, Err: err})
-	}
 	return done, err
 }
 
@@ -113,13 +130,15 @@ func (c *Core) reset(tx *store.Tx, place *clm.Object, done *ResetDone) (unused *
 	}
 	for _, w := range works {
 		v, err := tx.Version(w.Version)
+		if err != nil {
+			return nil, err
+		}
 		switch {
-		case err != nil:
-		case !v.Orphaned.IsZero(), w.Op == clm.Abandon:
+		case w.Op == clm.Abandon, w.Op == clm.Revoke && !v.Orphaned.IsZero():
 			continue // what nobody wants any more goes its own way
 		case w.Op == clm.Enroll:
 			done.Processing = true
-			if v.UserCSR && len(v.CSR) > 0 {
+			if v.UserCSR && len(v.CSR) > 0 && v.Orphaned.IsZero() {
 				unused = &v
 			}
 			err = endEnrolment(tx, w)
@@ -146,8 +165,12 @@ func (c *Core) reset(tx *store.Tx, place *clm.Object, done *ResetDone) (unused *
 // resetApplications ends what is under way or has stopped at the applications that
 // use the certificate.
 func resetApplications(tx *store.Tx, place *clm.Object, done *ResetDone) error {
-	for _, id := range place.Own[clm.Consumers] {
-		works, err := tx.OpenWorks(clm.ObjectID(id))
+	bound, err := boundTo(tx, place)
+	if err != nil {
+		return err
+	}
+	for _, id := range bound {
+		works, err := tx.OpenWorks(id)
 		if err != nil {
 			return err
 		}
@@ -162,6 +185,20 @@ func resetApplications(tx *store.Tx, place *clm.Object, done *ResetDone) error {
 		}
 	}
 	return nil
+}
+
+// boundTo lists the applications that use the certificate, and no other.
+func boundTo(tx *store.Tx, place *clm.Object) (bound []clm.ObjectID, err error) {
+	for _, id := range place.Own[clm.Consumers] {
+		path, err := tx.PathByID(clm.ObjectID(id))
+		switch {
+		case err == nil && slices.Contains(path.Last().Own[clm.Bound], string(place.ID)):
+			bound = append(bound, path.Last().ID)
+		case err != nil && !errors.Is(err, clm.NotFound):
+			return nil, err
+		}
+	}
+	return bound, nil
 }
 
 // resetRevocations forgets what is known of the revocation of the version in use and
@@ -224,12 +261,12 @@ func (r Reset) restart(tx *store.Tx, who clm.Actor, id clm.ObjectID, unused *clm
 		return nil, nil
 	}
 	var csr *pki.CSR
-	if wanted := path.Value(clm.UserCSR); unused != nil && !(wanted.Locked && !wanted.IsOn()) {
-		csr, err = pki.ParseCSRDER(unused.CSR)
-	} else if csr, err = heldCSR(tx, path); err == nil && csr != nil {
+	if csr, err = heldCSR(tx, path); err == nil && csr != nil { // it was handed in last
 		if err = dropHeld(tx, place); err == nil {
 			err = tx.SaveObject(place)
 		}
+	} else if wanted := path.Value(clm.UserCSR); err == nil && unused != nil && !(wanted.Locked && !wanted.IsOn()) {
+		csr, err = pki.ParseCSRDER(unused.CSR)
 	}
 	if err != nil {
 		return nil, err
@@ -294,9 +331,13 @@ func (c *Core) Retry(ctx context.Context, who clm.Actor, dn string) (done Accept
 		if !rights.Has(clm.Write) {
 			return clm.About(string(place.DN), clm.Denied)
 		}
+		bound, err := boundTo(tx, place)
+		if err != nil {
+			return err
+		}
 		stopped := 0
-		for _, id := range slices.Concat([]string{string(place.ID)}, place.Own[clm.Consumers]) {
-			works, err := tx.OpenWorks(clm.ObjectID(id))
+		for _, id := range append([]clm.ObjectID{place.ID}, bound...) {
+			works, err := tx.OpenWorks(id)
 			if err != nil {
 				return err
 			}

@@ -19,80 +19,127 @@ import (
 // lets the key sign OCSP answers.
 type ResponderMaker func(issuer ca.Issuer, key crypto.Signer, at time.Time) (cert []byte, err error)
 
-// A responder is a key that signs OCSP answers, with its certificate.
+// responderPause is how long nobody tries again when no responder could be made.
+const responderPause = time.Minute
+
+// A responder is a key that signs OCSP answers, with its certificate; or the reason
+// why there is none.
 type responder struct {
-	cert *x509.Certificate
-	key  crypto.Signer
+	cert  *x509.Certificate
+	key   crypto.Signer
+	err   error
+	again time.Time // it was all that could be had, and nobody tries to make another before; zero: it will do
 }
 
-// isOld reports whether there should be a new one by now: less than a third of its
-// life is left, and another could last longer.
+// isOld reports whether there should be a new one by now: it is of the future, as the
+// clock was wrong by which it was made, or less than a third of its life is left, and
+// another could last longer.
 func (r *responder) isOld(now time.Time, issuer *x509.Certificate) bool {
-	return r.cert.NotAfter.Sub(now) < r.cert.NotAfter.Sub(r.cert.NotBefore)/3 && r.cert.NotAfter.Before(issuer.NotAfter)
+	return now.Before(r.cert.NotBefore) || r.cert.NotAfter.Sub(now) < r.cert.NotAfter.Sub(r.cert.NotBefore)/3 && r.cert.NotAfter.Before(issuer.NotAfter)
+}
+
+func (r *responder) isValid(now time.Time) bool {
+	return r != nil && r.err == nil && !now.Before(r.cert.NotBefore) && now.Before(r.cert.NotAfter)
+}
+
+// present is the publisher's responder as far as it will do without looking again;
+// otherwise nil.
+func (p *publisher) present(now time.Time) *responder {
+	r := p.responder.Load()
+	switch {
+	case r == nil:
+		return nil
+	case r.again.IsZero():
+		return only(r, !r.isOld(now, p.cert))
+	}
+	return only(r, now.Before(r.again) && !now.Before(r.again.Add(-responderPause)))
+}
+
+func only(r *responder, ok bool) *responder {
+	if ok {
+		return r
+	}
+	return nil
 }
 
 // responder finds the publisher's responder, which all nodes share, and sees to it
-// that there is a new one in good time.
+// that there is a new one in good time. While none can be made the old one goes on.
 func (c *Core) responder(ctx context.Context, p *publisher) (*responder, error) {
-	if r := p.responder.Load(); r != nil && !r.isOld(c.db.Now(), p.cert) {
-		return r, nil
+	if r := p.present(c.db.Now()); r != nil {
+		return r, r.err
 	}
 	done, err := takeToken(ctx, p.renewing)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	r := p.responder.Load()
-	if r != nil && !r.isOld(c.db.Now(), p.cert) { // somebody was faster
-		return r, nil
+	if r := p.present(c.db.Now()); r != nil { // somebody was faster
+		return r, r.err
 	}
-	fresh, err := c.sharedResponder(ctx, p)
-	switch {
+	r, err := c.sharedResponder(ctx, p)
+	switch now := c.db.Now(); {
 	case err == nil:
-		p.responder.Store(fresh)
-		return fresh, nil
-	case r != nil && c.db.Now().Before(r.cert.NotAfter):
-		c.log.Error("make an OCSP responder", slog.String("issuer", p.Name), slog.Any("error", err))
-		return r, nil
+	case ctx.Err() != nil: // whoever asked has hung up
+		return nil, err
+	default:
+		if !r.isValid(now) {
+			r = p.responder.Load()
+		}
+		if r.isValid(now) {
+			r = &responder{cert: r.cert, key: r.key}
+		} else {
+			r = &responder{err: fmt.Errorf("OCSP responder of %s: %w", p.name, err)}
+		}
+		r.again = now.Add(responderPause)
+		c.log.Error("make an OCSP responder", slog.String("issuer", p.name), slog.Any("error", err))
 	}
-	return nil, fmt.Errorf("OCSP responder of %s: %w", p.Name, err)
+	p.responder.Store(r)
+	return r, r.err
 }
 
 // sharedResponder is the responder that stands in the database, or a new one that
-// takes its place there if it is old.
-func (c *Core) sharedResponder(ctx context.Context, p *publisher) (*responder, error) {
-	var fresh store.Responder
-	var r *responder
-	err := c.db.Read(ctx, func(tx *store.Tx) (err error) {
-		r, err = c.storedResponder(tx, p)
-		return err
-	})
-	if err != nil || r != nil {
-		return r, err
-	}
-	made, fresh, err := c.newResponder(p)
-	if err != nil {
-		return nil, err
-	}
-	err = c.db.Write(ctx, store.Entry{Actor: publication, Action: "add responder", Subject: p.Name}, func(tx *store.Tx) (err error) {
-		if r, err = c.storedResponder(tx, p); err != nil {
+// takes its place there if it is old. When it fails there may be an old one.
+func (c *Core) sharedResponder(ctx context.Context, p *publisher) (r *responder, err error) {
+	var issuer *ca.Issuer
+	err = c.db.Read(ctx, func(tx *store.Tx) (err error) {
+		if r, err = c.storedResponder(tx, p); err != nil || r != nil && !r.isOld(tx.Now, p.cert) {
 			return err
 		}
-		if r != nil {
+		issuer, err = c.issuer(tx, p.name)
+		return err
+	})
+	if err != nil || issuer == nil {
+		return r, err
+	}
+	made, row, err := c.newResponder(*issuer, p)
+	if err != nil {
+		return r, err
+	}
+	fresh := made
+	err = c.db.Write(ctx, store.Entry{Actor: publication, Action: "add responder", Subject: p.name}, func(tx *store.Tx) error {
+		stored, err := c.storedResponder(tx, p)
+		if err != nil {
+			return err
+		}
+		if stored != nil && !stored.isOld(tx.Now, p.cert) {
+			fresh = stored
 			tx.Refused(clm.Unnecessary)
 			return nil
 		}
-		r = made
-		tx.About(p.Name, pki.Thumbprint(fresh.Cert))
-		return tx.AddResponder(fresh)
+		fresh = made
+		tx.About(p.name, pki.Thumbprint(row.Cert))
+		return tx.AddResponder(row)
 	})
-	return r, err
+	if err != nil {
+		return r, err
+	}
+	return fresh, nil
 }
 
-// storedResponder is the responder that stands in the database; nil where there is
-// none or where it is old.
+// storedResponder is the responder that stands in the database, nil where there is
+// none. One that was made in the future is as good as none: a clock was wrong.
 func (c *Core) storedResponder(tx *store.Tx, p *publisher) (*responder, error) {
-	stored, err := tx.Responder(p.print)
+	stored, err := tx.Responder(p.print, tx.Now.Add(listSkew))
 	if errors.Is(err, clm.NotFound) {
 		return nil, nil
 	}
@@ -100,29 +147,27 @@ func (c *Core) storedResponder(tx *store.Tx, p *publisher) (*responder, error) {
 		return nil, err
 	}
 	r := &responder{}
-	if r.cert, err = x509.ParseCertificate(stored.Cert); err != nil || r.isOld(tx.Now, p.cert) {
+	if r.cert, err = x509.ParseCertificate(stored.Cert); err != nil {
 		return nil, err
 	}
-	r.key, err = c.openKey(stored.Sealed, responderBind(stored))
-	return r, err
+	if r.key, err = c.openKey(stored.Sealed, responderBind(stored)); err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
-// newResponder makes a responder whose key is as the issuer's, but no longer than
-// it need be: whoever knows the one algorithm knows the other.
-func (c *Core) newResponder(p *publisher) (*responder, store.Responder, error) {
+// newResponder makes a responder whose key is as the issuer's: whoever knows the one
+// algorithm knows the other, and the answers are worth no less than the certificates.
+func (c *Core) newResponder(issuer ca.Issuer, p *publisher) (*responder, store.Responder, error) {
 	row := store.Responder{Issuer: p.print, Made: c.db.Now()}
-	spec := pki.KeySpec{Algorithm: clm.ECC, Curve: clm.P256}
-	if pki.SpecOf(p.cert.PublicKey).Algorithm == clm.RSA {
-		spec = pki.KeySpec{Algorithm: clm.RSA, Bits: 2048}
-	}
-	key, err := pki.GenerateKey(spec)
-	if err != nil {
-		return nil, row, err
-	}
 	if c.makeResponder == nil {
 		return nil, row, errors.New("nobody makes responders here")
 	}
-	if row.Cert, err = c.makeResponder(*p.Issuer, key, row.Made); err != nil {
+	key, err := pki.GenerateKey(pki.SpecOf(p.cert.PublicKey))
+	if err != nil {
+		return nil, row, err
+	}
+	if row.Cert, err = c.makeResponder(issuer, key, row.Made); err != nil {
 		return nil, row, err
 	}
 	if row.Sealed, err = c.sealKey(key, responderBind(row)); err != nil {
@@ -133,7 +178,7 @@ func (c *Core) newResponder(p *publisher) (*responder, store.Responder, error) {
 		return nil, row, err
 	}
 	row.NotAfter = cert.NotAfter
-	return &responder{cert, key}, row, nil
+	return &responder{cert: cert, key: key}, row, nil
 }
 
 func responderBind(r store.Responder) string {

@@ -1,9 +1,12 @@
 package core
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -61,30 +64,25 @@ type aim struct {
 // CA is asked by work in a lane of its own. What was asked for before is no
 // failure, and a request that has failed may be repeated.
 func (c *Core) Revoke(ctx context.Context, who clm.Actor, r Revoke) (done RevokeAccepted, err error) {
-	var at aim
+	var seen aim // which makes the CA, too, where it is not made yet
 	err = c.db.Read(ctx, func(tx *store.Tx) (err error) {
-		at, err = c.aimOf(tx, who, r)
+		seen, err = c.aimOf(tx, who, r)
 		return err
 	})
-	claim := err == nil && !at.here && c.reserve()
+	isThere := err == nil
+	claim := isThere && !seen.here && c.reserve()
 	var t *task
-	subject := r.DN
-	if subject == "" {
-		subject = r.Thumbprint
-	}
-	refused := err
-	err = c.db.Write(ctx, store.Entry{Actor: who, Action: "revoke", Subject: subject}, func(tx *store.Tx) error {
-		if t = nil; refused != nil {
-			return refused
+	err = c.db.Write(ctx, store.Entry{Actor: who, Action: "revoke", Subject: cmp.Or(r.DN, r.Thumbprint)}, func(tx *store.Tx) error {
+		t = nil
+		at, err := c.aimOf(tx, who, r)
+		if isThere && errors.Is(err, clm.NotFound) {
+			return clm.About(string(seen.path.Last().DN), clm.Fail(clm.NotFound, "vanished", ""))
+		}
+		if err != nil {
+			return err
 		}
 		done = RevokeAccepted{DN: at.path.Last().DN, Version: at.version.ID}
-		path, err := tx.PathByID(at.version.Certificate)
-		if errors.Is(err, clm.NotFound) {
-			return clm.About(string(done.DN), clm.Fail(clm.NotFound, "vanished", ""))
-		}
-		if err == nil {
-			t, err = c.revoke(tx, who, r, at, path, &done, claim)
-		}
+		t, err = c.revoke(tx, who, r, at, &done, claim)
 		return clm.About(string(done.DN), err)
 	})
 	c.hand(claim, t, err)
@@ -93,8 +91,8 @@ func (c *Core) Revoke(ctx context.Context, who clm.Actor, r Revoke) (done Revoke
 
 // revoke is the part of Revoke that writes. The task is that of work which the
 // caller has claimed.
-func (c *Core) revoke(tx *store.Tx, who clm.Actor, r Revoke, at aim, path clm.Path, done *RevokeAccepted, claim bool) (*task, error) {
-	place, v := path.Last(), at.version
+func (c *Core) revoke(tx *store.Tx, who clm.Actor, r Revoke, at aim, done *RevokeAccepted, claim bool) (*task, error) {
+	path, place, v := at.path, at.path.Last(), at.version
 	known, err := tx.Revocation(v.ID)
 	if err != nil {
 		return nil, unwritten("state", err)
@@ -103,14 +101,8 @@ func (c *Core) revoke(tx *store.Tx, who clm.Actor, r Revoke, at aim, path clm.Pa
 	if err != nil {
 		return nil, unwritten("state", err)
 	}
-	if r.Disable && !(clm.Certificate{Object: *place}).IsOff() {
-		off := cloned(place)
-		set(off.Own, clm.Off, "1")
-		path = append(path[:len(path)-1:len(path)-1], off)
-		if err := tx.SaveObject(off); err != nil {
-			return nil, unwritten("disable", err)
-		}
-		if err := replanFrom(tx, path, place.Own); err != nil {
+	if r.Disable {
+		if path, err = disable(tx, path); err != nil {
 			return nil, err
 		}
 	}
@@ -152,6 +144,26 @@ func (c *Core) revoke(tx *store.Tx, who clm.Actor, r Revoke, at aim, path clm.Pa
 	return t, err
 }
 
+// disable sees to it that the place at the end of the path gets no other certificate,
+// not even one that is on its way.
+func disable(tx *store.Tx, path clm.Path) (clm.Path, error) {
+	place := path.Last()
+	open, err := tx.OpenWork(place.ID, clm.EnrollLane)
+	if err == nil && open != nil {
+		err = endEnrolment(tx, *open)
+	}
+	if err != nil || (clm.Certificate{Object: *place}).IsOff() {
+		return path, err
+	}
+	off := cloned(place)
+	set(off.Own, clm.Off, "1")
+	path = append(path[:len(path)-1:len(path)-1], off)
+	if err := tx.SaveObject(off); err != nil {
+		return nil, unwritten("disable", err)
+	}
+	return path, replanFrom(tx, path, place.Own)
+}
+
 // submitRevocation writes down that the version is to be revoked: here, at once, or
 // by the CA, with work that w becomes.
 func (c *Core) submitRevocation(tx *store.Tx, w *clm.Work, r clm.Revocation, v clm.Version, here, claim bool) error {
@@ -191,14 +203,30 @@ func aggravate(tx *store.Tx, at aim, known clm.Revocation, reason clm.Reason) er
 }
 
 // accept writes down that the version is revoked, for those who publish that and
-// for those who look whether it is seen.
+// for those who look whether it is seen; of what its issuer has revoked here before, as
+// of that day. Other copies of the certificate are revoked with it.
 func accept(tx *store.Tx, v clm.Version, r clm.Revocation) error {
 	r.Accepted = tx.Now
-	if err := tx.SaveRevocation(r); err != nil {
+	if at, why, err := tx.Standing(v.Chain, v.Serial); err != nil {
 		return unwritten("revocation", err)
+	} else if !at.IsZero() {
+		r.Accepted = at
+		if r.Reason != clm.KeyCompromise {
+			r.Reason = why
+		}
 	}
 	if err := enlist(tx, v, r); err != nil {
 		return unwritten("revocation", err)
+	}
+	copies, err := tx.Holders(v.Thumbprint)
+	if err != nil {
+		return err
+	}
+	for _, copy := range append(slices.DeleteFunc(copies, func(o clm.Version) bool { return o.ID == v.ID || !bytes.Equal(o.Cert, v.Cert) }), v) {
+		r.Version = copy.ID
+		if err := tx.SaveRevocation(r); err != nil {
+			return unwritten("revocation", err)
+		}
 	}
 	return unwritten("check", tx.AddCheck(v.ID))
 }
@@ -206,8 +234,7 @@ func accept(tx *store.Tx, v clm.Version, r clm.Revocation) error {
 // aimOf finds what the request is about and applies the rules, in the order in which
 // their failures are reported.
 func (c *Core) aimOf(tx *store.Tx, who clm.Actor, r Revoke) (at aim, err error) {
-	byDN := strings.TrimSpace(r.DN) != ""
-	if byDN {
+	if r.DN != "" {
 		if at.path, _, err = find(tx, who, r.DN); err == nil && !isCertificate(at.path) {
 			err = clm.About(r.DN, clm.NotFound)
 		}
@@ -239,8 +266,32 @@ func (c *Core) aimOf(tx *store.Tx, who clm.Actor, r Revoke) (at aim, err error) 
 	if len(at.version.Cert) == 0 {
 		return at, clm.About(string(place.DN), clm.Fail(clm.NotIssued, "data", ""))
 	}
-	at.here, err = c.isRevokedHere(tx, at.version)
+	if at.here, err = c.isRevokedHere(tx, at.version); err == nil && at.here {
+		err = mayRevokeHere(tx, who, at.version)
+	}
 	return at, clm.About(string(place.DN), err)
+}
+
+// mayRevokeHere refuses to revoke a certificate of ours for who has only brought a copy
+// of it here: anybody can who has seen it. Whoever has brought the private key as well
+// may, and whoever may write the place to which it was issued.
+func mayRevokeHere(tx *store.Tx, who clm.Actor, v clm.Version) error {
+	if v.Authority != "" || len(v.Sealed) > 0 || who.Master {
+		return nil
+	}
+	holders, err := tx.Holders(v.Thumbprint)
+	if err != nil {
+		return err
+	}
+	for _, h := range holders {
+		if h.Authority == "" || !bytes.Equal(h.Cert, v.Cert) {
+			continue
+		}
+		if path, err := tx.PathByID(h.Certificate); err == nil && path.Rights(who).Has(clm.Write) {
+			return nil
+		}
+	}
+	return clm.Denied
 }
 
 // aimAt finds the version with the thumbprint, of the place if one is named.
@@ -293,7 +344,7 @@ func (c *Core) isRevokedHere(tx *store.Tx, v clm.Version) (bool, error) {
 	case held && v.Ref == "": // no CA outside has taken an order for it
 		return true, nil
 	case v.Authority == "":
-		return held, orElse(held, clm.Unsupported)
+		return held, unless(held, clm.Unsupported)
 	}
 	by, err := c.authorityByID(tx, v.Authority)
 	if err != nil {
@@ -304,11 +355,11 @@ func (c *Core) isRevokedHere(tx *store.Tx, v clm.Version) (bool, error) {
 		return true, nil
 	}
 	_, can := by.CA.(ca.Revoker)
-	return false, orElse(can, clm.Unsupported)
+	return false, unless(can, clm.Unsupported)
 }
 
-// orElse is nil where ok, and otherwise the error.
-func orElse(ok bool, err error) error {
+// unless is nil where ok, and otherwise the error.
+func unless(ok bool, err error) error {
 	if ok {
 		return nil
 	}
@@ -326,7 +377,7 @@ func compromise(tx *store.Tx, who clm.Actor, v clm.Version) (mates []SameKey, er
 		return nil, err
 	}
 	for _, m := range all {
-		if m.ID == v.ID {
+		if m.Thumbprint == v.Thumbprint {
 			continue
 		}
 		path, err := tx.PathByID(m.Certificate)
@@ -353,6 +404,24 @@ func (c *Core) equipRevocation(ctx context.Context, t *task) error {
 	})
 }
 
+// A revocation that has stopped because the CA could not be asked is begun anew, at most
+// so many in one go, when so long has passed.
+const (
+	revokeAgain = 10 * time.Minute
+	againBatch  = 100
+)
+
+// resumeRevocations lets revocations go on that have stopped because their CA could not
+// be asked: what was accepted from a client is not given up.
+func (c *Core) resumeRevocations(ctx context.Context) error {
+	for {
+		n, err := c.db.ResumeRevocations(ctx, clm.MaxAttempts, c.db.Now().Add(-revokeAgain), againBatch)
+		if err != nil || n < againBatch {
+			return err
+		}
+	}
+}
+
 // revokeAt has the CA revoke the version. Again is harmless: what is revoked stays
 // revoked.
 func (c *Core) revokeAt(ctx context.Context, t *task) (clm.Outcome, error) {
@@ -371,6 +440,9 @@ func (c *Core) revoked(tx *store.Tx, t *task) error { return accept(tx, t.versio
 // is still to come is written down before it is told; Unwritten where it cannot be.
 func (c *Core) AwaitRevocation(ctx context.Context, who clm.Actor, asked RevokeAccepted, most time.Duration) (Open, error) {
 	open, err := c.Wait(ctx, asked.Work, most)
+	if errors.Is(err, clm.NotFound) { // the place was deleted; what was asked for is done all the same
+		open, err = Open{State: clm.Queued}, nil
+	}
 	switch {
 	case err != nil, open.State == clm.Stopped:
 		return open, err

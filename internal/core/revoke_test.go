@@ -3,6 +3,7 @@ package core_test
 import (
 	"context"
 	"crypto"
+	"encoding/pem"
 	"errors"
 	"runtime"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"github.com/certwright/certwright/internal/clm"
 	"github.com/certwright/certwright/internal/core"
 	"github.com/certwright/certwright/internal/coretest"
+	"github.com/certwright/certwright/internal/secret"
 	"github.com/certwright/certwright/internal/store"
 )
 
@@ -326,6 +328,96 @@ func TestWhatWasSignedHereIsRevokedHere(t *testing.T) {
 		}
 		if got := revocation(t, r, own.Version.ID); got.Reason != clm.KeyCompromise || !got.Accepted.Equal(before) {
 			t.Errorf("got %+v, want the other reason since %v", got, before)
+		}
+		isRevoked(t, r, own.Version, true, clm.KeyCompromise)
+	})
+}
+
+// Who has brought a copy of somebody else's certificate here cannot revoke it, nor mark
+// its key; who may write the place to which it was issued can, by either, and then both
+// are known to be revoked.
+func TestCopyGivesNoRightToRevoke(t *testing.T) {
+	t.Parallel()
+	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+		ctx := context.Background()
+		r := coretest.New(t, d, coretest.Options{})
+		own := request(t, r, core.DefaultZone, "bank.example.com")
+		mallory := user(t, r, "mallory")
+		r.Folder(`\VED\Policy\Mallory`, nil)
+		give(t, r, `\VED\Policy\Mallory`, "mallory", clm.View|clm.Read|clm.Write|clm.Create|clm.KeyWrite)
+		leaf := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: own.Version.Cert})
+		copied, err := r.Import(ctx, mallory, core.Import{Folder: `\VED\Policy\Mallory`, Certificate: secret.NewPlain(leaf)})
+		check(t, err)
+		for _, ask := range []core.Revoke{{DN: string(copied.DN)}, {Thumbprint: own.Version.Thumbprint}} {
+			ask.Reason = clm.KeyCompromise
+			if _, err := r.Revoke(ctx, mallory, ask); !errors.Is(err, clm.Denied) {
+				t.Errorf("%+v: got %v, want that it is denied", ask, err)
+			}
+		}
+		isRevoked(t, r, own.Version, false, 0)
+		_, err = r.Revoke(ctx, r.Admin, core.Revoke{DN: string(copied.DN), Reason: clm.Superseded})
+		check(t, err)
+		isRevoked(t, r, own.Version, true, clm.Superseded)
+		if got := revocation(t, r, copied.Version); !got.IsDone() {
+			t.Errorf("the copy: got %+v, want it revoked", got)
+		}
+	})
+}
+
+// A revocation that is to leave the place without a certificate ends the renewal that
+// is under way: what the CA makes of that never comes into use.
+func TestDisablingEndsRenewal(t *testing.T) {
+	t.Parallel()
+	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+		ctx := context.Background()
+		r, f, _ := outside(t, d, coretest.Options{})
+		first := await(t, r, ask(t, r, "www.example.com"))
+		asked, release := f.Hold(t, "collect")
+		renewal, err := order(r, "www.example.com", 2)
+		check(t, err)
+		receive(t, "the CA to take the order", asked)
+		_, err = r.Revoke(ctx, r.Admin, core.Revoke{DN: string(first.Place.DN), Reason: clm.CessationOfOperation, Disable: true})
+		check(t, err)
+		release()
+		checkOrphan(t, r, orphanOf(t, r, renewal), true)
+		if got := inUse(t, r, first.Place.DN); got.Version.ID != first.Version.ID || !got.Place.IsOff() {
+			t.Errorf("got version %d in use, off: %v; want the first, disabled", got.Version.ID, got.Place.IsOff())
+		}
+	})
+}
+
+// A revocation that has stopped because the CA could not be asked goes on by itself once
+// some time has passed; what the CA has refused does not.
+func TestRevocationOutlivesOutage(t *testing.T) {
+	t.Parallel()
+	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+		ctx := context.Background()
+		r, f, options := outside(t, d, coretest.Options{})
+		for _, c := range []struct {
+			name string
+			says error
+			want bool
+		}{{"down.example.com", errors.New("connection refused"), true}, {"refused.example.com", clm.Permanent(errors.New("not ours")), false}} {
+			got := await(t, r, ask(t, r, c.name))
+			f.At(func(context.Context, coretest.Call) error { return c.says })
+			done, err := r.Revoke(ctx, r.Admin, core.Revoke{DN: string(got.Place.DN), Reason: clm.Superseded})
+			check(t, err)
+			eventually(t, "the revocation has stopped", func() bool {
+				w := workOf(t, r, done.Work)
+				if w.Failure == "" && w.NotBefore.After(r.DB.Now()) {
+					r.Clock.Turn(w.NotBefore.Sub(r.DB.Now()))
+				}
+				return w.Failure != ""
+			})
+			f.At(nil)
+			r.Stop()
+			r.Clock.Turn(time.Hour)
+			r.Start(options) // which looks at once
+			if c.want {
+				eventually(t, "the certificate is revoked", func() bool { return revocation(t, r, got.Version.ID).IsDone() })
+			} else if w := workOf(t, r, done.Work); w.Failure == "" || revocation(t, r, got.Version.ID).IsDone() {
+				t.Errorf("what the CA has refused was asked for again: %+v", w)
+			}
 		}
 	})
 }

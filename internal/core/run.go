@@ -208,6 +208,9 @@ func (c *Core) carry(ctx context.Context, t *task) {
 		if err == nil {
 			out, err = c.do(ctx, t)
 		}
+		if err != nil && t.work.Op == clm.Abandon {
+			out, err = c.bePatient(t, err), nil
+		}
 		if ctx.Err() != nil && err != nil {
 			continue
 		}
@@ -224,7 +227,7 @@ func (c *Core) carry(ctx context.Context, t *task) {
 		}
 		if err = c.save(t, rests); err != nil {
 			if errors.Is(err, store.ErrStale) {
-				err = c.abandonTaken(t)
+				err = c.tooLate(t)
 			}
 			if err != nil {
 				c.log.Error("save work", slog.Int64("work", int64(t.work.ID)), slog.Any("error", err))
@@ -260,7 +263,7 @@ func (c *Core) save(t *task, rests bool) error {
 	entry := store.Entry{Actor: clm.Actor{Name: t.work.Actor}, Action: string(t.work.Op) + "/" + string(t.work.Stage), Subject: t.subject(), Detail: t.work.Failure}
 	trade := trades[t.work.Op]
 	return c.db.Write(context.Background(), entry, func(tx *store.Tx) error {
-		w, err := t.standing(tx)
+		w, barred, err := t.bar(tx)
 		if err != nil {
 			return err
 		}
@@ -268,6 +271,9 @@ func (c *Core) save(t *task, rests bool) error {
 			err = tx.SaveWork(w)
 		} else {
 			err = tx.HoldWork(w, tx.Now.Add(lease))
+		}
+		if err == nil && barred {
+			return c.keepBarred(tx, t)
 		}
 		if err == nil && trade.keep != nil {
 			err = trade.keep(tx, t)

@@ -24,6 +24,7 @@ type Faulty struct {
 	hook    func(context.Context, Call) error
 	calls   map[string]int
 	serials map[string]map[string]bool // by the common name of the order
+	latest  map[string][]byte          // the same, the last certificate
 }
 
 // Call is what a Faulty is doing when it lets the test in.
@@ -91,11 +92,18 @@ func (f *Faulty) Issued(cn string) int {
 	return len(f.serials[cn])
 }
 
+// Latest is the certificate that was issued last for the common name; DER.
+func (f *Faulty) Latest(cn string) []byte {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.latest[cn]
+}
+
 // at counts the call and lets the test in.
 func (f *Faulty) at(ctx context.Context, c Call) error {
 	f.mu.Lock()
 	if f.calls == nil {
-		f.calls, f.serials = map[string]int{}, map[string]map[string]bool{}
+		f.calls, f.serials, f.latest = map[string]int{}, map[string]map[string]bool{}, map[string][]byte{}
 	}
 	if !c.After {
 		f.calls[c.Name]++
@@ -120,6 +128,7 @@ func (f *Faulty) count(cn string, der []byte) error {
 		f.serials[cn] = map[string]bool{}
 	}
 	f.serials[cn][cert.SerialNumber.String()] = true
+	f.latest[cn] = der
 	return nil
 }
 
@@ -141,6 +150,9 @@ func (c *faultyCA) Submit(ctx context.Context, o ca.Order) (string, error) {
 	ref, err := c.CA.Submit(ctx, o)
 	if err == nil {
 		err = c.at(ctx, Call{Name: "submit", After: true, Order: o})
+	}
+	if err != nil {
+		ref = "" // who gets no answer gets no name
 	}
 	return ref, err
 }

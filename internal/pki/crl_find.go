@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"math/big"
+	"slices"
 	"time"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -41,40 +42,59 @@ type Finding struct {
 // signature is not the issuer's. Lists that are about the certificates of other
 // issuers too (indirect ones) fail with ErrNotList.
 func FindInList(text []byte, issuer *x509.Certificate, serial string) (Finding, error) {
-	if len(text) > MaxListSize {
-		return Finding{}, fmt.Errorf("%w: %d bytes of revocation list", ErrTooLarge, len(text))
-	}
-	wanted, err := parseSerial(serial)
+	found, err := FindAllInList(text, issuer, []string{serial})
 	if err != nil {
 		return Finding{}, err
 	}
-	list, err := readList(text, wanted)
-	if err != nil {
-		return Finding{}, err
-	}
-	if !bytes.Equal(list.RawIssuer, issuer.RawSubject) {
-		return Finding{}, fmt.Errorf("the revocation list is %w", ErrForeignSigner)
-	}
-	if err := list.CheckSignatureFrom(issuer); err != nil {
-		return Finding{}, fmt.Errorf("the revocation list is %w: %w", ErrForeignSigner, err)
-	}
-	found := Finding{Number: list.Number, ThisUpdate: list.ThisUpdate, NextUpdate: list.NextUpdate}
-	for _, e := range list.RevokedCertificateEntries {
-		if e.ReasonCode != removedFromList {
-			found.Listed = true
-			found.Entry = RevokedCert{formatSerial(e.SerialNumber), e.RevocationTime, clm.Reason(e.ReasonCode)}
-		}
-	}
-	return found, nil
+	return found[0], nil
 }
 
-// readList reads a list, of its entries only the wanted ones: crypto/x509 takes a
-// kilobyte for each. The signature can be checked all the same.
-func readList(text []byte, wanted *big.Int) (*x509.RevocationList, error) {
+// FindAllInList is FindInList for several serial numbers: the list is read, and its
+// signature checked, once for all of them. It returns what the list says of each, in
+// their order.
+func FindAllInList(text []byte, issuer *x509.Certificate, serials []string) ([]Finding, error) {
+	if len(text) > MaxListSize {
+		return nil, fmt.Errorf("%w: %d bytes of revocation list", ErrTooLarge, len(text))
+	}
+	places := map[string][]int{} // in serials, by the number in DER
+	for at, serial := range serials {
+		number, err := parseSerial(serial)
+		if err != nil {
+			return nil, err
+		}
+		der := string(marshal(number))
+		places[der] = append(places[der], at)
+	}
+	list, err := readList(text, places)
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(list.RawIssuer, issuer.RawSubject) {
+		return nil, fmt.Errorf("the revocation list is %w", ErrForeignSigner)
+	}
+	if err := list.CheckSignatureFrom(issuer); err != nil {
+		return nil, fmt.Errorf("the revocation list is %w: %w", ErrForeignSigner, err)
+	}
+	all := slices.Repeat([]Finding{{Number: list.Number, ThisUpdate: list.ThisUpdate, NextUpdate: list.NextUpdate}}, len(serials))
+	for _, e := range list.RevokedCertificateEntries {
+		if e.ReasonCode == removedFromList {
+			continue
+		}
+		for _, at := range places[string(marshal(e.SerialNumber))] {
+			all[at].Listed = true
+			all[at].Entry = RevokedCert{formatSerial(e.SerialNumber), e.RevocationTime, clm.Reason(e.ReasonCode)}
+		}
+	}
+	return all, nil
+}
+
+// readList reads a list, of its entries only those whose serial numbers, DER, are
+// wanted: crypto/x509 takes a kilobyte for each. The signature can be checked all the same.
+func readList(text []byte, wanted map[string][]int) (*x509.RevocationList, error) {
 	if block, _ := pem.Decode(text); block != nil {
 		text = block.Bytes
 	}
-	short, signed, ok := shortenList(text, marshal(wanted))
+	short, signed, ok := shortenList(text, wanted)
 	if !ok {
 		return nil, fmt.Errorf("%w: malformed", ErrNotList)
 	}
@@ -101,9 +121,9 @@ func readList(text []byte, wanted *big.Int) (*x509.RevocationList, error) {
 	return list, nil
 }
 
-// shortenList takes all entries out of a list but those with the serial number, DER.
+// shortenList takes all entries out of a list but those whose serial numbers are wanted.
 // It also returns the part of the list that is signed, as it was.
-func shortenList(list, serial []byte) (short, signed []byte, ok bool) {
+func shortenList(list []byte, wanted map[string][]int) (short, signed []byte, ok bool) {
 	in := cryptobyte.String(list)
 	var outer, tbs, body, entries cryptobyte.String
 	ok = in.ReadASN1(&outer, tag.SEQUENCE) && outer.ReadASN1Element(&tbs, tag.SEQUENCE)
@@ -130,7 +150,7 @@ func shortenList(list, serial []byte) (short, signed []byte, ok bool) {
 		if !entry.ReadASN1(&content, tag.SEQUENCE) || !content.ReadASN1Element(&number, tag.INTEGER) {
 			return nil, nil, false
 		}
-		if bytes.Equal(number, serial) {
+		if _, ok := wanted[string(number)]; ok {
 			kept = append(kept, raw...)
 		}
 	}

@@ -245,6 +245,28 @@ func TestListsThatDoNotCount(t *testing.T) {
 	}
 }
 
+// Several are looked up at once as each would be by itself, in the order in which they
+// are asked for.
+func TestFindAllInList(t *testing.T) {
+	issuer := issuerWith(t, eccKey())
+	l := listOf(20)
+	der := mustSignList(t, l, issuer, eccKey())
+	serials := []string{l.Revoked[7].Serial, "00", l.Revoked[2].Serial, l.Revoked[7].Serial}
+	got, err := FindAllInList(der, issuer, serials)
+	if err != nil || len(got) != len(serials) {
+		t.Fatalf("got %d, %v", len(got), err)
+	}
+	for n, serial := range serials {
+		alone, err := FindInList(der, issuer, serial)
+		if diff := cmp.Diff(alone, got[n], cmp.Comparer(func(a, b *big.Int) bool { return a.Cmp(b) == 0 })); err != nil || diff != "" || got[n].Listed == (serial == "00") {
+			t.Errorf("%s: %v, alone (-), among others (+):\n%s", serial, err, diff)
+		}
+	}
+	if _, err := FindAllInList(der, issuer, []string{"01", "no serial number"}); err == nil {
+		t.Error("something that is not a serial number was looked up")
+	}
+}
+
 // Lists that others make say more than ours: a hold counts, a removal does not.
 func TestForeignReasons(t *testing.T) {
 	issuer := issuerWith(t, eccKey())
@@ -323,6 +345,26 @@ func BenchmarkFindInList(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, err := FindInList(der, issuer, "00"); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// What it takes to look up five hundred, beside what one takes in the same list.
+func BenchmarkFindAllInList(b *testing.B) {
+	issuer := issuerWith(b, eccKey())
+	l := listOf(100_000)
+	der := mustSignList(b, l, issuer, eccKey())
+	for _, n := range []int{1, 512} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			var serials []string
+			for _, r := range l.Revoked[:n] {
+				serials = append(serials, r.Serial)
+			}
+			for b.Loop() {
+				if _, err := FindAllInList(der, issuer, serials); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -96,6 +96,10 @@ func (b *Box) Open(s Sealed, bind string) (Plain, error) {
 	return p, nil
 }
 
+// Knows reports whether the box has the key under which the value was sealed: what it
+// knows and does not open was changed, or sealed for something else.
+func (b *Box) Knows(s Sealed) bool { return b.keys.Load().known[prefixOf(s)] }
+
 // IsCurrent reports whether s is sealed under the key that Seal uses now. What is
 // not current should be opened and sealed again.
 func (b *Box) IsCurrent(s Sealed) bool { return prefixOf(s) == b.keys.Load().primary }

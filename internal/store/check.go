@@ -144,3 +144,8 @@ func (tx *Tx) Unseen() (crl, ocsp Unseen, err error) {
 func (tx *Tx) PendingRevocations() (int, error) {
 	return one(tx, scanOne[int], "SELECT COUNT(*) FROM work WHERE stage = $1 AND done = FALSE", string(clm.RevokeAt))
 }
+
+// UnlistedRevocations counts what issuers of ours have revoked and no list names yet.
+func (tx *Tx) UnlistedRevocations() (int, error) {
+	return one(tx, scanOne[int], "SELECT COUNT(*) FROM ledger WHERE listed = FALSE")
+}

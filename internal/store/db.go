@@ -22,11 +22,10 @@ var ErrStale = errors.New("work has moved on")
 // ErrClosed says that the database has been closed.
 var ErrClosed = errors.New("the database is closed")
 
-// ErrLocked says that another transaction kept what was to be written for longer
-// than LockWait.
+// ErrLocked says that another transaction has what was to be written.
 var ErrLocked = errors.New("another transaction has it")
 
-// LockWait is how long a write waits for what another transaction has.
+// LockWait is how long it is waited for what another transaction has.
 const LockWait = 10 * time.Second
 
 // ErrDuplicate says that a unique index refused a row.
@@ -39,6 +38,8 @@ type DB struct {
 	write   *sql.DB
 	read    *sql.DB
 	hold    io.Closer
+
+	lockWait time.Duration
 
 	jobs    chan *job
 	readers chan *conn
@@ -98,7 +99,7 @@ func Open(ctx context.Context, address string, o Options) (*DB, error) {
 		return nil, err
 	}
 	db := &DB{
-		dialect: d, clock: o.Clock, write: write, read: read, hold: hold,
+		dialect: d, clock: o.Clock, write: write, read: read, hold: hold, lockWait: o.LockWait,
 		jobs: make(chan *job, 1024), closed: make(chan struct{}), gone: make(chan struct{}), enlisted: make(chan struct{}, 1), readers: make(chan *conn, readers),
 	}
 	if db.clock == nil {
@@ -130,6 +131,9 @@ func Open(ctx context.Context, address string, o Options) (*DB, error) {
 	}
 	return db, nil
 }
+
+// LockWait is how long to wait for what another transaction has.
+func (db *DB) LockWait() time.Duration { return db.lockWait }
 
 // IsShared reports whether other nodes may work on the same database.
 func (db *DB) IsShared() bool { return db.dialect.name == postgresDialect.name }

@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -28,7 +27,7 @@ type dialect struct {
 	beginWrite string
 	beginRead  string
 	skipLocked string                   // lets several nodes claim at once
-	forUpdate  string                   // locks the rows that a query finds
+	lockNow    string                   // locks the rows that a query finds, or fails
 	numbers    func(list string) string // a query for the numbers in a JSON list
 	texts      func(list string) string // the same for texts
 	among      string                   // that something is among what a query finds, looked up one by one
@@ -65,7 +64,7 @@ var postgresDialect = dialect{
 	beginWrite: "BEGIN ISOLATION LEVEL SERIALIZABLE",
 	beginRead:  "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
 	skipLocked: "FOR UPDATE SKIP LOCKED",
-	forUpdate:  "FOR UPDATE",
+	lockNow:    "FOR UPDATE NOWAIT",
 	adapt:      strings.NewReplacer(),
 	again: func(err error) bool {
 		code, constraint := postgresCode(err)
@@ -148,12 +147,11 @@ func openSQLite(path string, lockWait time.Duration) (write, read *sql.DB, hold 
 	return write, read, hold, nil
 }
 
-func openPostgres(address string, lockWait time.Duration) (write, read *sql.DB, hold io.Closer, err error) {
+func openPostgres(address string, _ time.Duration) (write, read *sql.DB, hold io.Closer, err error) {
 	config, err := pgx.ParseConfig(address)
 	if err != nil {
 		return nil, nil, nil, errors.New("the database address cannot be read") // it may hold a password
 	}
-	config.RuntimeParams["lock_timeout"] = strconv.FormatInt(lockWait.Milliseconds(), 10)
 	db := stdlib.OpenDB(*config)
 	db.SetMaxIdleConns(readers + 2)
 	return db, db, nil, nil

@@ -4,6 +4,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/certwright/certwright/internal/clm"
@@ -19,17 +21,21 @@ type LedgerEntry struct {
 	NotAfter time.Time  // of the certificate
 	Revoked  time.Time  // zero: it is not
 	Reason   clm.Reason //
-	Listed   bool       // the list of the shard names it
+	Listed   bool       // the list that was asked about names it, for this reason
 }
 
 // Enlist writes the revocation down and wakes whoever publishes lists. What is
-// revoked already stays as it is: the first date and reason hold. Of what was only
-// issued the shard is now known for certain.
+// revoked already stays as it is: the first date, reason and shard hold. But once its
+// key is known to be compromised that is the reason, and the lists must say so. Of
+// what was only issued the shard is now known for certain.
 func (tx *Tx) Enlist(e LedgerEntry) error {
 	tx.enlists = true
-	_, err := tx.c.exec(`INSERT INTO ledger (issuer, serial, shard, not_after, revoked, reason, listed) VALUES ($1, $2, $3, $4, $5, $6, FALSE)
-		ON CONFLICT (issuer, serial) DO UPDATE SET shard = excluded.shard, revoked = excluded.revoked, reason = excluded.reason, listed = FALSE WHERE ledger.revoked = 0`,
-		hex.EncodeToString(e.Issuer), e.Serial, e.Shard, micros(e.NotAfter), micros(e.Revoked), int(e.Reason))
+	_, err := tx.c.exec(`INSERT INTO ledger (issuer, serial, shard, not_after, revoked, reason, listed, whole) VALUES ($1, $2, $3, $4, $5, $6, FALSE, FALSE)
+		ON CONFLICT (issuer, serial) DO UPDATE SET reason = excluded.reason, listed = FALSE, whole = FALSE,
+			shard = CASE WHEN ledger.revoked = 0 THEN excluded.shard ELSE ledger.shard END,
+			revoked = CASE WHEN ledger.revoked = 0 THEN excluded.revoked ELSE ledger.revoked END
+		WHERE ledger.revoked = 0 OR excluded.reason = $7 AND ledger.reason <> $7`,
+		hex.EncodeToString(e.Issuer), e.Serial, e.Shard, micros(e.NotAfter), micros(e.Revoked), int(e.Reason), int(clm.KeyCompromise))
 	return err
 }
 
@@ -58,7 +64,7 @@ func (tx *Tx) enterIssued(certificate clm.ObjectID) error {
 		if !held {
 			continue
 		}
-		if _, err := tx.c.exec(`INSERT INTO ledger (issuer, serial, shard, not_after, revoked, reason, listed) VALUES ($1, $2, $3, $4, 0, 0, TRUE)
+		if _, err := tx.c.exec(`INSERT INTO ledger (issuer, serial, shard, not_after, revoked, reason, listed, whole) VALUES ($1, $2, $3, $4, 0, 0, TRUE, TRUE)
 			ON CONFLICT (issuer, serial) DO NOTHING`, hex.EncodeToString(e.Issuer), e.Serial, e.Shard, micros(e.NotAfter)); err != nil {
 			return err
 		}
@@ -83,32 +89,47 @@ func (tx *Tx) Standing(issuer []byte, serial string) (revoked time.Time, reason 
 	return e.Revoked, e.Reason, notFound(err)
 }
 
-// Revoked lists what the issuer has revoked in the shard, WholeList for all, but
-// for what a list has named and what had expired at the time.
-func (tx *Tx) Revoked(issuer []byte, shard int64, expired time.Time) ([]LedgerEntry, error) {
-	query, args := "SELECT serial, shard, not_after, revoked, reason, listed FROM ledger WHERE issuer = $1 AND revoked > 0 AND (not_after > $2 OR listed = FALSE)",
-		[]any{hex.EncodeToString(issuer), micros(expired)}
-	if shard != WholeList {
-		query, args = query+" AND shard = $3", append(args, shard)
+// A Part is a part of the revocation list of an issuer, or the whole of it.
+type Part struct {
+	Issuer []byte // the fingerprint of its certificate
+	Shard  int64  // WholeList for all
+}
+
+// listed is the column that says whether the list of the part names an entry.
+func (p Part) listed() string {
+	if p.Shard == WholeList {
+		return "whole"
 	}
-	return all(tx, func(r row) (LedgerEntry, error) {
-		e, notAfter, revoked := LedgerEntry{Issuer: issuer}, int64(0), int64(0)
+	return "listed"
+}
+
+// Revoked lists what is revoked in the part, in the order of the serial numbers, but
+// for what its list has named and what had expired at the time.
+func (tx *Tx) Revoked(p Part, expired time.Time) ([]LedgerEntry, error) {
+	args := []any{hex.EncodeToString(p.Issuer), micros(expired)}
+	columns, from := "SELECT serial, shard, not_after, revoked, reason, "+p.listed(), " FROM ledger WHERE issuer = $1"
+	if p.Shard != WholeList {
+		from, args = from+" AND shard = $3", append(args, p.Shard)
+	}
+	// Two halves, each by an index of its own: expired rows are many in the end.
+	found, err := all(tx, func(r row) (LedgerEntry, error) {
+		e, notAfter, revoked := LedgerEntry{Issuer: p.Issuer}, int64(0), int64(0)
 		err := r.Scan(&e.Serial, &e.Shard, &notAfter, &revoked, &e.Reason, &e.Listed)
 		e.NotAfter, e.Revoked = fromMicros(notAfter), fromMicros(revoked)
 		return e, err
-	}, query+" ORDER BY serial", args...)
+	}, columns+from+" AND revoked > 0 AND not_after > $2 UNION ALL "+columns+from+" AND "+p.listed()+" = FALSE AND not_after <= $2", args...)
+	slices.SortFunc(found, func(a, b LedgerEntry) int { return strings.Compare(a.Serial, b.Serial) })
+	return found, err
 }
 
-// HasRevokedSince reports whether the issuer has revoked anything after the time.
-func (tx *Tx) HasRevokedSince(issuer []byte, at time.Time) (bool, error) {
-	found, err := all(tx, scanOne[int64], "SELECT 1 FROM ledger WHERE issuer = $1 AND revoked > 0 AND revoked > $2 LIMIT 1", hex.EncodeToString(issuer), max(0, micros(at)))
+// Lacks reports whether the list of the part lacks something that was revoked.
+func (tx *Tx) Lacks(p Part) (bool, error) {
+	query, args := "SELECT 1 FROM ledger WHERE issuer = $1 AND "+p.listed()+" = FALSE", []any{hex.EncodeToString(p.Issuer)}
+	if p.Shard != WholeList {
+		query, args = query+" AND shard = $2", append(args, p.Shard)
+	}
+	found, err := all(tx, scanOne[int64], query+" LIMIT 1", args...)
 	return len(found) > 0, err
-}
-
-// A Part is a part of the revocation list of an issuer.
-type Part struct {
-	Issuer []byte // the fingerprint of its certificate
-	Shard  int64
 }
 
 // Unlisted lists parts whose lists lack something that was revoked, those after the
@@ -124,29 +145,38 @@ func (tx *Tx) Unlisted(after Part, most int) ([]Part, error) {
 		hex.EncodeToString(after.Issuer), after.Shard, most)
 }
 
-// Listed writes down that the list of the part names the entries.
+// Listed writes down that the list of the part names the entries for their reasons.
+// One that has got another reason meanwhile is still to be listed.
 func (tx *Tx) Listed(p Part, entries []LedgerEntry) error {
-	var serials []string
+	serials := map[clm.Reason][]string{}
 	for _, e := range entries {
 		if !e.Listed {
-			serials = append(serials, e.Serial)
+			serials[e.Reason] = append(serials[e.Reason], e.Serial)
 		}
 	}
-	if len(serials) == 0 {
-		return nil
+	for reason, named := range serials {
+		list, err := json.Marshal(named)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.c.exec("UPDATE ledger SET "+p.listed()+" = TRUE WHERE issuer = $1 AND reason = $3 AND serial "+fmt.Sprintf(tx.db.dialect.among, tx.db.dialect.texts("$2")),
+			hex.EncodeToString(p.Issuer), string(list), int(reason)); err != nil {
+			return err
+		}
 	}
-	list, err := json.Marshal(serials)
-	if err != nil {
-		return err
-	}
-	_, err = tx.c.exec("UPDATE ledger SET listed = TRUE WHERE issuer = $1 AND serial "+fmt.Sprintf(tx.db.dialect.among, tx.db.dialect.texts("$2")),
-		hex.EncodeToString(p.Issuer), string(list))
-	return err
+	return nil
 }
 
 // Enlisted returns the channel on which a token lies whenever there may be something
 // that no list names yet.
 func (db *DB) Enlisted() <-chan struct{} { return db.enlisted }
+
+// IssuerNamed is the name of the issuer whose key is held here and whose certificate
+// has the fingerprint. It fails with NotFound.
+func (tx *Tx) IssuerNamed(fingerprint []byte) (string, error) {
+	name, err := one(tx, scanOne[string], "SELECT name FROM issuers WHERE fingerprint = $1 ORDER BY name LIMIT 1", fingerprint)
+	return name, notFound(err)
+}
 
 // HoldsIssuer reports whether the key of the issuer is held here whose certificate
 // has the fingerprint.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -34,26 +35,116 @@ func (n node) standing(issuer []byte, serial string) (at time.Time, reason clm.R
 	return at, reason, err
 }
 
-// What is revoked once stays revoked as it was then.
+// What is revoked once stays revoked as it was then. Only that the key is compromised
+// becomes the reason later, and then the lists lack it.
 func TestFirstRevocationHolds(t *testing.T) {
 	onEach(t, func(t *testing.T, n node) {
+		part, whole := store.Part{Issuer: ours, Shard: 3}, store.Part{Issuer: ours, Shard: store.WholeList}
 		var first time.Time
-		n.do("revoke", func(tx *store.Tx) error {
-			first = tx.Now
-			return tx.Enlist(revoked(tx, "0A", 0))
-		})
-		n.turn(time.Hour)
-		n.do("revoke", func(tx *store.Tx) error {
-			again := revoked(tx, "0A", 0)
-			again.Reason = clm.KeyCompromise
-			return tx.Enlist(again)
-		})
-		if at, reason, err := n.standing(ours, "0A"); err != nil || !at.Equal(first) || reason != clm.Superseded {
-			t.Errorf("got %v, reason %d, %v; want the first, at %v", at, reason, err, first)
+		for _, step := range []struct {
+			given, want clm.Reason
+			lacks       bool
+		}{{clm.Superseded, clm.Superseded, true}, {clm.CessationOfOperation, clm.Superseded, false}, {clm.KeyCompromise, clm.KeyCompromise, true}, {clm.Superseded, clm.KeyCompromise, false}, {clm.KeyCompromise, clm.KeyCompromise, false}} {
+			n.do("revoke", func(tx *store.Tx) error {
+				e := revoked(tx, "0A", 3)
+				if e.Reason = step.given; first.IsZero() {
+					first = tx.Now
+				} else {
+					e.Shard = 4
+				}
+				return tx.Enlist(e)
+			})
+			if at, reason, err := n.standing(ours, "0A"); err != nil || !at.Equal(first) || reason != step.want {
+				t.Errorf("reason %d given: got %v, reason %d, %v; want reason %d, at %v", step.given, at, reason, err, step.want, first)
+			}
+			n.do("list", func(tx *store.Tx) error {
+				for _, p := range []store.Part{part, whole} {
+					lacks, err := tx.Lacks(p)
+					if err != nil || lacks != step.lacks {
+						t.Errorf("reason %d given: got that list %d lacks something %v, %v; want %v", step.given, p.Shard, lacks, err, step.lacks)
+					}
+					entries, err := tx.Revoked(p, time.Time{})
+					if err != nil || len(entries) != 1 || entries[0].Shard != 3 || entries[0].Reason != step.want {
+						t.Errorf("reason %d given: got %+v, %v", step.given, entries, err)
+					}
+					if err := tx.Listed(p, entries); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			n.turn(time.Hour)
 		}
 		if _, _, err := n.standing(foreign, "0A"); !errors.Is(err, clm.NotFound) {
 			t.Errorf("of another issuer: got %v, want not found", err)
 		}
+	})
+}
+
+// A list that was made before a reason changed does not count as one that names it.
+func TestReasonIsNotLostToLateList(t *testing.T) {
+	onEach(t, func(t *testing.T, n node) {
+		part := store.Part{Issuer: ours, Shard: 3}
+		var made []store.LedgerEntry
+		n.do("revoke", func(tx *store.Tx) error { return tx.Enlist(revoked(tx, "0A", 3)) })
+		n.look(func(tx *store.Tx) (err error) {
+			made, err = tx.Revoked(part, time.Time{})
+			return err
+		})
+		n.do("revoke", func(tx *store.Tx) error {
+			e := revoked(tx, "0A", 3)
+			e.Reason = clm.KeyCompromise
+			return tx.Enlist(e)
+		})
+		n.do("list", func(tx *store.Tx) error { return tx.Listed(part, made) })
+		n.look(func(tx *store.Tx) error {
+			lacks, err := tx.Lacks(part)
+			if !lacks {
+				t.Error("the list is said to name a reason that was given later")
+			}
+			return err
+		})
+	})
+}
+
+// What a whole list names is noted in several writes, and all of it.
+func TestWholeListIsNoted(t *testing.T) {
+	onEach(t, func(t *testing.T, n node) {
+		const many = 2500
+		n.do("revoke", func(tx *store.Tx) error {
+			for i := range int64(many) {
+				if err := tx.Enlist(revoked(tx, fmt.Sprintf("%04X", i+1), i%5)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		whole := store.Part{Issuer: ours, Shard: store.WholeList}
+		var entries []store.LedgerEntry
+		read := func() (lacks bool) {
+			n.look(func(tx *store.Tx) (err error) {
+				if entries, err = tx.Revoked(whole, time.Time{}); err == nil {
+					lacks, err = tx.Lacks(whole)
+				}
+				return err
+			})
+			return lacks
+		}
+		if !read() || len(entries) != many || entries[0].Listed {
+			t.Errorf("got %d entries, want %d that are lacking", len(entries), many)
+		}
+		if err := n.NoteListed(context.Background(), whole, entries); err != nil {
+			t.Fatal(err)
+		}
+		if read() || len(entries) != many || !entries[0].Listed || !entries[many-1].Listed {
+			t.Error("not all is noted")
+		}
+		n.look(func(tx *store.Tx) error {
+			if parts, err := tx.Unlisted(store.Part{}, 10); err != nil || len(parts) != 5 {
+				t.Errorf("got %d parts to be listed, %v; want 5 as before", len(parts), err)
+			}
+			return nil
+		})
 	})
 }
 
@@ -197,7 +288,7 @@ func TestUnlistedParts(t *testing.T) {
 					return err
 				}
 				for _, p := range page {
-					entries, err := tx.Revoked(p.Issuer, p.Shard, time.Time{})
+					entries, err := tx.Revoked(p, time.Time{})
 					if err != nil {
 						return err
 					}
@@ -223,22 +314,29 @@ func TestUnlistedParts(t *testing.T) {
 			if len(left) > 0 {
 				t.Errorf("still to be listed: %v", left)
 			}
-			whole, e := tx.Revoked(ours, store.WholeList, time.Time{})
+			all := store.Part{Issuer: ours, Shard: store.WholeList}
+			whole, e := tx.Revoked(all, time.Time{})
 			if len(whole) != parts*each {
 				t.Errorf("got %d entries in the whole list, want %d", len(whole), parts*each)
 			}
-			none, e2 := tx.Revoked(ours, store.WholeList, tx.Now.Add(2*time.Hour))
+			part, expired := store.Part{Issuer: ours, Shard: 0}, tx.Now.Add(2*time.Hour)
+			none, e2 := tx.Revoked(part, expired)
 			if len(none) > 0 {
 				t.Errorf("got %d entries of expired certificates that were listed, want none", len(none))
 			}
-			return errors.Join(err, e, e2)
+			whole, e3 := tx.Revoked(all, expired)
+			if len(whole) != parts*each {
+				t.Errorf("got %d entries of expired certificates that no whole list has named, want %d", len(whole), parts*each)
+			}
+			return errors.Join(err, e, e2, e3)
 		})
 	})
 }
 
 var readsAll = regexp.MustCompile(`(?m)Seq Scan|^SCAN (ledger|versions)\b`)
 
-// What is asked for each revocation and each answer is found by an index.
+// What is asked for each revocation, each list and each answer is found by an index,
+// and by one that leads to nothing else.
 func TestLedgerIsNotScanned(t *testing.T) {
 	onEach(t, func(t *testing.T, n node) {
 		var last int64
@@ -251,20 +349,36 @@ func TestLedgerIsNotScanned(t *testing.T) {
 			}
 			return nil
 		})
-		n.look(func(tx *store.Tx) error {
-			plans, err := tx.Explain(func(tx *store.Tx) error {
-				_, _, err := tx.Standing(ours, "0001")
-				_, e := tx.Revoked(ours, last, time.Time{})
-				_, e2 := tx.Unlisted(store.Part{}, 10)
-				_, e3 := tx.HasRevokedSince(ours, tx.Now)
-				return errors.Join(err, e, e2, e3)
-			})
-			for query, plan := range plans {
-				if readsAll.MatchString(plan) {
-					t.Errorf("%s\n%s", query, plan)
+		part, whole := store.Part{Issuer: ours, Shard: last}, store.Part{Issuer: ours, Shard: store.WholeList}
+		for what, c := range map[string]struct {
+			ask  func(*store.Tx) error
+			uses []string // on SQLite
+		}{
+			"the standing":            {func(tx *store.Tx) error { _, _, err := tx.Standing(ours, "0001"); return err }, []string{"(issuer=? AND serial=?)", "(serial=?)"}},
+			"a part":                  {func(tx *store.Tx) error { _, err := tx.Revoked(part, tx.Now); return err }, []string{"ledger_shard (issuer=? AND shard=? AND not_after>?)", "ledger_unlisted (issuer=? AND shard=? AND not_after<?)"}},
+			"all":                     {func(tx *store.Tx) error { _, err := tx.Revoked(whole, tx.Now); return err }, []string{"ledger_issuer (issuer=? AND not_after>?)", "ledger_unwhole (issuer=? AND not_after<?)"}},
+			"what a part lacks":       {func(tx *store.Tx) error { _, err := tx.Lacks(part); return err }, []string{"ledger_unlisted (issuer=? AND shard=?)"}},
+			"what a whole list lacks": {func(tx *store.Tx) error { _, err := tx.Lacks(whole); return err }, []string{"ledger_unwhole (issuer=?)"}},
+			"the last part":           {func(tx *store.Tx) error { _, err := tx.LastEntered(ours); return err }, []string{"ledger_shard (issuer=?)"}},
+			"what to publish":         {func(tx *store.Tx) error { _, err := tx.Unlisted(store.Part{}, 10); return err }, []string{"ledger_unlisted"}},
+		} {
+			n.look(func(tx *store.Tx) error {
+				plans, err := tx.Explain(c.ask)
+				for query, plan := range plans {
+					if !strings.Contains(query, "ledger") {
+						continue
+					}
+					if readsAll.MatchString(plan) {
+						t.Errorf("%s: %s\n%s", what, query, plan)
+					}
+					for _, use := range c.uses {
+						if !n.IsShared() && !strings.Contains(plan, use) {
+							t.Errorf("%s: %s\n%s\nwant it to use %s", what, query, plan, use)
+						}
+					}
 				}
-			}
-			return err
-		})
+				return err
+			})
+		}
 	})
 }

@@ -1,7 +1,12 @@
 package store
 
 import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
 	"encoding/hex"
+	"errors"
+	"slices"
 	"time"
 
 	"github.com/certwright/certwright/internal/clm"
@@ -17,7 +22,8 @@ type List struct {
 	Made   time.Time //
 	Until  time.Time // when relying parties want another
 	URLs   string    // the addresses that it says it is found at
-	DER    []byte
+	DER    []byte    // shared: nobody may change it
+	Sum    [sha256.Size]byte
 }
 
 // List finds the list of the part that was published last. It fails with NotFound.
@@ -25,10 +31,23 @@ func (tx *Tx) List(p Part) (List, error) {
 	l, err := one(tx, func(r row) (List, error) {
 		l, made, until := List{Part: p}, int64(0), int64(0)
 		err := r.Scan(&l.Number, &made, &until, &l.URLs, &l.DER)
-		l.Made, l.Until = fromMicros(made), fromMicros(until)
+		l.Made, l.Until, l.Sum = fromMicros(made), fromMicros(until), sha256.Sum256(l.DER)
 		return l, err
 	}, "SELECT number, made, until, urls, der FROM lists WHERE issuer = $1 AND shard = $2", hex.EncodeToString(p.Issuer), p.Shard)
 	return l, notFound(err)
+}
+
+// ListNumber is the number of the list of the part that was published last. It
+// fails with NotFound.
+func (tx *Tx) ListNumber(p Part) (int64, error) {
+	n, err := one(tx, scanOne[int64], "SELECT number FROM lists WHERE issuer = $1 AND shard = $2", hex.EncodeToString(p.Issuer), p.Shard)
+	return n, notFound(err)
+}
+
+// HasParts reports whether a part of the issuer's list was ever published.
+func (tx *Tx) HasParts(issuer []byte) (bool, error) {
+	found, err := all(tx, scanOne[int64], "SELECT shard FROM lists WHERE issuer = $1 AND shard > $2 LIMIT 1", hex.EncodeToString(issuer), WholeList)
+	return len(found) > 0, err
 }
 
 // SaveList publishes the list in place of the one with the number, or as the first
@@ -44,10 +63,45 @@ func (tx *Tx) SaveList(l List, was int64) (saved bool, err error) {
 	return n > 0, err
 }
 
+// RenewList is SaveList of a list that names nothing new: there is nothing in it that
+// somebody did, and no entry.
+func (db *DB) RenewList(ctx context.Context, l List, was int64) (saved bool, err error) {
+	err = db.submit(ctx, nil, func(tx *Tx) (err error) {
+		saved, err = tx.SaveList(l, was)
+		return err
+	})
+	return saved, err
+}
+
+// listedAtOnce is how many entries NoteListed takes at a time: others want to write.
+const listedAtOnce = 1000
+
+// NoteListed is Listed of a list that was published: of a whole list, which names
+// more than may be kept waiting for. What is not noted is listed once more.
+func (db *DB) NoteListed(ctx context.Context, p Part, entries []LedgerEntry) error {
+	entries = slices.DeleteFunc(slices.Clone(entries), func(e LedgerEntry) bool { return e.Listed })
+	for some := range slices.Chunk(entries, listedAtOnce) {
+		if err := db.submit(ctx, nil, func(tx *Tx) error { return tx.Listed(p, some) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // LastShard is the highest shard in which there may be a version.
 func (tx *Tx) LastShard() (int64, error) {
 	n, err := one(tx, scanOne[int64], "SELECT value FROM counters WHERE name = 'version'")
 	return clm.VersionID(n).Shard(), err
+}
+
+// LastEntered is the highest shard in which the issuer has revoked anything; below
+// zero if there is none.
+func (tx *Tx) LastEntered(issuer []byte) (int64, error) {
+	n, err := one(tx, scanOne[int64], "SELECT shard FROM ledger WHERE issuer = $1 AND revoked > 0 ORDER BY shard DESC LIMIT 1", hex.EncodeToString(issuer))
+	if errors.Is(err, sql.ErrNoRows) {
+		return -1, nil
+	}
+	return n, err
 }
 
 // A Responder is a key with which OCSP answers are signed for an issuer.
@@ -72,9 +126,10 @@ func scanResponder(r row) (p Responder, err error) {
 
 const selectResponder = "SELECT issuer, made, not_after, cert, sealed FROM responders"
 
-// Responder is the responder of the issuer that lasts longest. It fails with NotFound.
-func (tx *Tx) Responder(issuer []byte) (Responder, error) {
-	p, err := one(tx, scanResponder, selectResponder+" WHERE issuer = $1 ORDER BY not_after DESC, made DESC LIMIT 1", hex.EncodeToString(issuer))
+// Responder is the responder of the issuer that lasts longest, of those made by the
+// time. It fails with NotFound.
+func (tx *Tx) Responder(issuer []byte, by time.Time) (Responder, error) {
+	p, err := one(tx, scanResponder, selectResponder+" WHERE issuer = $1 AND made <= $2 ORDER BY not_after DESC, made DESC LIMIT 1", hex.EncodeToString(issuer), micros(by))
 	return p, notFound(err)
 }
 

@@ -261,9 +261,9 @@ func (tx *Tx) SaveObject(o *clm.Object) error {
 func isOff(o *clm.Object) bool { return clm.Certificate{Object: *o}.IsOff() }
 
 // Lock makes sure that no other transaction changes the object before this one has
-// ended. It fails with ErrLocked when another one has it for longer than LockWait.
+// ended. It fails with ErrLocked when another one has it: who writes must not wait.
 func (tx *Tx) Lock(id clm.ObjectID) error {
-	_, err := all(tx, scanOne[string], "SELECT id FROM objects WHERE id = $1 "+tx.db.dialect.forUpdate, string(id))
+	_, err := all(tx, scanOne[string], "SELECT id FROM objects WHERE id = $1 "+tx.db.dialect.lockNow, string(id))
 	if tx.db.dialect.locked(err) {
 		return ErrLocked
 	}
@@ -332,7 +332,7 @@ func (tx *Tx) DeleteObject(o *clm.Object) error {
 
 // Which works outlive their subject, and which versions of it are about to have none.
 const (
-	outlives = "(done = FALSE AND failure = '' AND op IN ('revoke', 'abandon'))"
+	outlives = "(done = FALSE AND op IN ('revoke', 'abandon'))"
 	unworked = "id NOT IN (SELECT version FROM work WHERE subject = $1)"
 )
 

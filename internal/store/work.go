@@ -112,6 +112,24 @@ func (tx *Tx) ResumeWork(w clm.Work) error {
 	return err
 }
 
+// ResumeRevocations lets revocations go on, at most so many, that have stopped after
+// so many tries and were begun or let go on before then: nothing was wrong with them but
+// that the CA could not be asked.
+func (db *DB) ResumeRevocations(ctx context.Context, tries int, before time.Time, most int) (resumed int, err error) {
+	err = db.submit(ctx, nil, func(tx *Tx) error {
+		stopped, err := all(tx, scanWork, "SELECT "+workColumns+" FROM work WHERE done = FALSE AND failure <> '' AND op = 'revoke' AND attempt >= $1 AND since <= $2 LIMIT $3 "+db.dialect.skipLocked,
+			tries, micros(before), most)
+		for _, w := range stopped {
+			if err == nil {
+				err = tx.ResumeWork(w)
+			}
+		}
+		resumed = len(stopped)
+		return err
+	})
+	return resumed, err
+}
+
 // DropGates takes away the gates of a work and returns how many were undecided.
 func (tx *Tx) DropGates(id clm.WorkID) (undecided int, err error) {
 	dropped, err := all(tx, scanOne[string], "DELETE FROM gates WHERE work = $1 RETURNING by", int64(id))

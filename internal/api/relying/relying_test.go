@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -38,13 +39,29 @@ type site struct {
 	place  core.Issued
 	cert   *x509.Certificate
 	issuer *x509.Certificate
+	told   told
+}
+
+// told counts what is told by OCSP.
+type told struct {
+	mu    sync.Mutex
+	times map[string]int
+}
+
+func (c *told) count(status string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.times == nil {
+		c.times = map[string]int{}
+	}
+	c.times[status]++
 }
 
 // newSite makes a site whose certificate is from the template.
 func newSite(t testing.TB, d coretest.Database, template string) *site {
 	t.Helper()
 	s := &site{Rig: coretest.New(t, d, coretest.Options{}), t: t}
-	server := httptest.NewServer(Handler(s.Core, Options{Below: "/pki/", Log: slog.New(slog.NewTextHandler(s.Log, nil))}))
+	server := httptest.NewServer(Handler(s.Core, Options{Count: s.told.count, Log: slog.New(slog.NewTextHandler(s.Log, nil))}))
 	t.Cleanup(server.Close)
 	s.url = server.URL + "/pki"
 	if err := s.SetPublishURL(context.Background(), s.url); err != nil {
@@ -151,8 +168,11 @@ func TestCachesAreTold(t *testing.T) {
 		first := s.send("GET", url, nil)
 		header := first.Header
 		made, err := http.ParseTime(header.Get("Last-Modified"))
-		if err != nil || made.After(time.Now()) {
-			t.Errorf("%s: got Last-Modified %q", what, header.Get("Last-Modified"))
+		if isStatus := what == "status"; (err == nil) != isStatus || made.After(time.Now()) {
+			t.Errorf("%s: got Last-Modified %q, want one: %v", what, header.Get("Last-Modified"), isStatus)
+		}
+		if later := s.send("GET", url, nil, "If-Modified-Since", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat)); later.StatusCode != http.StatusOK {
+			t.Errorf("%s: got %s for who knows a time only, want it whole: there may be two of one second", what, later.Status)
 		}
 		until, err := http.ParseTime(header.Get("Expires"))
 		if err != nil || until.Before(time.Now().Add(time.Hour)) {
@@ -220,6 +240,120 @@ func TestRefusals(t *testing.T) {
 	}
 	if got := s.send("PUT", s.url+"/ocsp", nil).Header.Get("Allow"); got != "GET, HEAD, POST" {
 		t.Errorf("got Allow %q", got)
+	}
+}
+
+// What certificates name is found below their addresses, former ones as well, whether
+// or not a proxy has stripped the path of the address, and whatever that path is.
+func TestPathsOfAddresses(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, coretest.SQLite(t), core.ECDSACA)
+	host := strings.TrimSuffix(s.url, "/pki")
+	below := []string{"/pki", ""}
+	for _, path := range []string{"/other/way", "/a%20b", "/ca", "/crl", "/ocsp"} {
+		if err := s.SetPublishURL(context.Background(), host+path); err != nil {
+			t.Fatal(err)
+		}
+		below = append(below, path)
+	}
+	asked := "/ocsp/" + url.QueryEscape(base64.StdEncoding.EncodeToString(s.question()))
+	for _, path := range below {
+		for page, kind := range map[string]string{
+			"/ca/ecdsa.cer": "application/pkix-cert", "/crl/ecdsa/0.crl": "application/pkix-crl", "/crl/ecdsa.crl": "application/pkix-crl", asked: statusType,
+		} {
+			got := s.send("GET", host+path+page, nil)
+			if got.StatusCode != http.StatusOK || got.Header.Get("Content-Type") != kind || len(got.body) < 100 {
+				t.Errorf("%s%s: got %s, %s, %d bytes", path, page, got.Status, got.Header.Get("Content-Type"), len(got.body))
+			}
+		}
+		got := s.send("POST", host+path+"/ocsp", s.question())
+		if _, err := pki.ReadStatus(got.body, s.cert, s.issuer, time.Now()); err != nil {
+			t.Errorf("%s/ocsp: %v", path, err)
+		}
+	}
+	if got := s.send("GET", host+"/pki2/ca/ecdsa.cer", nil); got.StatusCode != http.StatusNotFound {
+		t.Errorf("got %s below an address that nobody has named, want 404", got.Status)
+	}
+}
+
+// Nothing may be kept for longer than it is good.
+func TestNothingIsKeptBeyondItsEnd(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	for until, want := range map[time.Time]int{{}: 600, now.Add(time.Hour): 600, now.Add(90 * time.Second): 90, now.Add(-time.Second): 0} {
+		if got := maxAge(until, now); got != want {
+			t.Errorf("until %v: got %d s, want %d", until.Sub(now), got, want)
+		}
+	}
+}
+
+// Whoever comes when too many are being served is turned away; whole lists have a
+// limit of their own and keep nobody from the rest.
+func TestTooManyAreTurnedAway(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, coretest.SQLite(t), core.ECDSACA)
+	h := Handler(s.Core, Options{Count: s.told.count, Log: slog.New(slog.DiscardHandler)}).(handler)
+	for _, c := range []struct {
+		name   string
+		full   chan struct{}
+		path   string
+		status int
+	}{
+		{"a part while there are too many", h.requests, "/crl/ecdsa/0.crl", 503},
+		{"OCSP while there are too many", h.requests, "/ocsp/x", 503},
+		{"the whole list while there are too many of its kind", h.whole, "/crl/ecdsa.crl", 503},
+		{"a part while there are too many whole lists", h.whole, "/crl/ecdsa/0.crl", 200},
+	} {
+		for range cap(c.full) {
+			c.full <- struct{}{}
+		}
+		got := httptest.NewRecorder()
+		h.ServeHTTP(got, httptest.NewRequest("GET", c.path, nil))
+		if got.Code != c.status || (got.Header().Get("Retry-After") != "") != (c.status == 503) {
+			t.Errorf("%s: got %d, Retry-After %q, want %d", c.name, got.Code, got.Header().Get("Retry-After"), c.status)
+		}
+		for range cap(c.full) {
+			<-c.full
+		}
+		got = httptest.NewRecorder()
+		h.ServeHTTP(got, httptest.NewRequest("GET", c.path, nil))
+		if got.Code != 200 || len(h.requests)+len(h.whole) > 0 {
+			t.Errorf("%s: got %d afterwards, %d and %d still under way", c.name, got.Code, len(h.requests), len(h.whole))
+		}
+	}
+	if got := s.told.times[tryLater]; got != 1 {
+		t.Errorf("%d OCSP clients were counted as turned away, want 1", got)
+	}
+}
+
+// What is told by OCSP is counted, by name.
+func TestStatusesAreCounted(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, coretest.SQLite(t), core.ECDSACA)
+	ask := func(times int) {
+		for range times {
+			s.send("POST", s.url+"/ocsp", s.question())
+		}
+	}
+	poor := core.New(core.Config{DB: s.DB, Box: s.Box, Log: slog.New(slog.DiscardHandler)}) // it has no responder
+	broken := httptest.NewServer(Handler(poor, Options{Count: s.told.count, Log: slog.New(slog.DiscardHandler)}))
+	defer broken.Close()
+	if got := s.send("POST", broken.URL+"/ocsp", s.question()); !bytes.Equal(got.body, pki.TryLater.DER()) {
+		t.Errorf("got %x, want to be told to try later", got.body)
+	}
+	ask(2)
+	s.revoke()
+	ask(3)
+	s.send("POST", s.url+"/ocsp", []byte("nonsense"))
+	stranger, err := pki.AskStatus(s.cert, s.cert)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.send("POST", s.url+"/ocsp", stranger)
+	for status, want := range map[string]int{"good": 2, "revoked": 3, "malformed": 1, "unauthorized": 1, "internal": 1} {
+		if got := s.told.times[status]; got != want {
+			t.Errorf("got %d times %s, want %d", got, status, want)
+		}
 	}
 }
 

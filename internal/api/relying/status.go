@@ -1,6 +1,7 @@
 package relying
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"io"
@@ -12,6 +13,18 @@ import (
 )
 
 const statusType = "application/ocsp-response"
+
+// tryLater is the status of those who are turned away.
+const tryLater = "try-later"
+
+// Statuses are the names of all that is told by OCSP. The first three are of single
+// certificates, the others of whole requests: internal is a fault of ours, of which
+// clients are told no more than that they may try again.
+var Statuses = []string{"good", "revoked", "unknown", "unauthorized", "malformed", tryLater, "internal"}
+
+var statusNames = map[pki.Status]string{pki.StatusGood: "good", pki.StatusRevoked: "revoked", pki.StatusUnknown: "unknown"}
+
+var refusalNames = map[pki.Refusal]string{pki.Unauthorized: "unauthorized", pki.MalformedRequest: "malformed", pki.TryLater: "internal"}
 
 // refusals is what an OCSP client is told of each kind of failure; of those that are
 // not here that it may try again.
@@ -32,12 +45,16 @@ func (h handler) serveStatus(w http.ResponseWriter, r *http.Request, rest string
 		}
 	}
 	a, err := h.core.Status(r.Context(), request)
-	switch {
-	case err != nil:
+	if err != nil {
 		h.refuseStatus(w, r, err)
-	case a.ForThis:
+		return
+	}
+	for _, status := range pki.Told(a.DER) {
+		h.count(statusNames[status])
+	}
+	if a.ForThis {
 		sendOnce(w, a.DER)
-	default:
+	} else {
 		h.send(w, r, document{kind: statusType, body: a.DER, made: a.Made, until: a.Until})
 	}
 }
@@ -60,6 +77,9 @@ func (h handler) refuseStatus(w http.ResponseWriter, r *http.Request, err error)
 	if refusal == pki.TryLater {
 		h.report(r, err)
 	}
+	if r.Context().Err() == nil { // somebody is still there who can be told
+		h.count(refusalNames[refusal])
+	}
 	sendOnce(w, refusal.DER())
 }
 
@@ -72,6 +92,12 @@ func sendOnce(w http.ResponseWriter, answer []byte) {
 
 // spellings are what clients and what stands in between make of base64.
 var spellings = strings.NewReplacer(" ", "+", "-", "+", "_", "/", "\r", "", "\n", "", "=", "")
+
+// isRequest reports whether an OCSP request may be meant: in the body of a POST, or
+// as the rest of the path, where a sequence stands then.
+func isRequest(method, rest string) bool {
+	return method == http.MethodPost || bytes.HasPrefix(requestIn(rest), []byte{0x30})
+}
 
 // requestIn reads the request that is part of a path (RFC 6960, appendix A.1):
 // base64, escaped once as it should be, not at all, or twice. What cannot be read is

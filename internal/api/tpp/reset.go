@@ -23,14 +23,16 @@ func (a *api) reset(c *call, in *reset) answer {
 	if err := in.check(); err != nil {
 		return fail(err)
 	}
+	most, err := a.wait(c, &in.waiting)
+	if err != nil {
+		return fail(err)
+	}
 	say := func(err error) string { return renewing.say(clm.AsError(err)).text }
 	done, err := a.core.Reset(c.Context(), c.who(), core.Reset{DN: dn, Restart: in.Restart.Value, Say: say})
 	if err != nil {
 		return fail(err)
 	}
-	if err := a.waitFor(c, &in.waiting, done.Work); err != nil {
-		return fail(err)
-	}
+	a.waitFor(c, done.Work, most)
 	body := map[string]any{}
 	for member, isDone := range map[string]bool{
 		"ProcessingResetCompleted": done.Processing, "PrivateKeyMismatchResetCompleted": done.Key,
@@ -58,12 +60,14 @@ func (a *api) retry(c *call, in *retry) answer {
 	if err := in.check(); err != nil {
 		return fail(err)
 	}
-	done, err := a.core.Retry(c.Context(), c.who(), dn)
-	if err == nil {
-		err = a.waitFor(c, &in.waiting, done.Work)
-	}
+	most, err := a.wait(c, &in.waiting)
 	if err != nil {
 		return fail(err)
 	}
+	done, err := a.core.Retry(c.Context(), c.who(), dn)
+	if err != nil {
+		return fail(err)
+	}
+	a.waitFor(c, done.Work, most)
 	return ok(map[string]any{"Success": true})
 }

@@ -45,11 +45,11 @@ func (a *api) revoke(c *call, in *revocation) answer {
 	case in.check() != nil:
 		return fail(in.check())
 	}
-	done, err := a.core.Revoke(c.Context(), c.who(), r)
+	most, err := a.wait(c, &in.waiting)
 	if err != nil {
 		return fail(err)
 	}
-	most, err := a.wait(c, &in.waiting)
+	done, err := a.core.Revoke(c.Context(), c.who(), r)
 	if err != nil {
 		return fail(err)
 	}

@@ -45,7 +45,8 @@ INSERT INTO key_rounds (id, due, began, after, found, before) VALUES (1, 0, 0, '
 
 -- What issuers whose keys are held here have revoked, and what they have issued to
 -- places that were deleted since (revoked is zero then). issuer: the fingerprint of
--- its certificate. listed: the list of the shard names it.
+-- its certificate. listed: the list of the shard names it as it stands here; whole:
+-- the list of everything does.
 CREATE TABLE ledger (
 	issuer    TEXT NOT NULL,
 	serial    TEXT NOT NULL,
@@ -54,11 +55,13 @@ CREATE TABLE ledger (
 	revoked   BIGINT NOT NULL,
 	reason    BIGINT NOT NULL,
 	listed    BOOLEAN NOT NULL,
+	whole     BOOLEAN NOT NULL,
 	PRIMARY KEY (issuer, serial)
 );
-CREATE INDEX ledger_shard ON ledger (issuer, shard) WHERE revoked > 0;
-CREATE INDEX ledger_unlisted ON ledger (issuer, shard) WHERE listed = FALSE;
-CREATE INDEX ledger_revoked ON ledger (issuer, revoked) WHERE revoked > 0;
+CREATE INDEX ledger_shard ON ledger (issuer, shard, not_after) WHERE revoked > 0;
+CREATE INDEX ledger_issuer ON ledger (issuer, not_after) WHERE revoked > 0;
+CREATE INDEX ledger_unlisted ON ledger (issuer, shard, not_after) WHERE listed = FALSE;
+CREATE INDEX ledger_unwhole ON ledger (issuer, not_after) WHERE whole = FALSE;
 
 -- The revocation lists that have been published last; shard -1 is the whole list.
 -- urls: the addresses that the list says it is found at.

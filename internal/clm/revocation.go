@@ -25,7 +25,7 @@ type Revocation struct {
 	Reason    Reason
 	Comments  string    // in the requester's words
 	Actor     string    // who asked for it
-	Requested time.Time //
+	Requested time.Time
 	Accepted  time.Time // by the CA
 	SeenCRL   time.Time // named in the list to which the certificate points
 	SeenOCSP  time.Time // told by the responder to which the certificate points

@@ -19,7 +19,7 @@ import (
 type Revoke struct {
 	DN         string     // of a place: its version in use, unless Thumbprint says which
 	Thumbprint string     // SHA-1, hex, in any case and with any separators
-	Reason     clm.Reason //
+	Reason     clm.Reason
 	Comments   string     // for the CA and the record
 	Disable    bool       // the place is not to get another certificate
 }

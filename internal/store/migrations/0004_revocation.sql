@@ -86,7 +86,7 @@ CREATE TABLE responders (
 	PRIMARY KEY (issuer, made)
 );
 
--- Public keys that are known to be compromised: none of them may come again.
+-- Public keys that are known to be compromised: none may get another certificate.
 CREATE TABLE compromised_keys (
 	key_hash BYTEA PRIMARY KEY,
 	at       BIGINT NOT NULL

@@ -23,8 +23,8 @@ const (
 type Revocation struct {
 	Version   VersionID
 	Reason    Reason
-	Comments  string    // in the requester's words
-	Actor     string    // who asked for it
+	Comments  string // in the requester's words
+	Actor     string // who asked for it
 	Requested time.Time
 	Accepted  time.Time // by the CA
 	SeenCRL   time.Time // named in the list to which the certificate points

@@ -17,11 +17,11 @@ import (
 
 // Revoke asks for a certificate to be revoked.
 type Revoke struct {
-	DN         string     // of a place: its version in use, unless Thumbprint says which
-	Thumbprint string     // SHA-1, hex, in any case and with any separators
+	DN         string // of a place: its version in use, unless Thumbprint says which
+	Thumbprint string // SHA-1, hex, in any case and with any separators
 	Reason     clm.Reason
-	Comments   string     // for the CA and the record
-	Disable    bool       // the place is not to get another certificate
+	Comments   string // for the CA and the record
+	Disable    bool   // the place is not to get another certificate
 }
 
 // RevokeAccepted says what has become of a request for revocation.

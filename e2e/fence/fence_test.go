@@ -40,7 +40,7 @@ func TestMain(m *testing.M) { os.Exit(coretest.Main(m)) }
 const (
 	clients  = 8                    // at a time, each with a certificate of its own
 	runs     = 1_000                // on each database, unless CERTWRIGHT_FENCE_RUNS says otherwise: 10,000 take ten minutes
-	bites    = 1_000                // in so many runs at most the naive store must lose a request
+	bites    = 10_000               // in so many runs at most the naive store must lose a request
 	jitter   = 4 * time.Millisecond // the most by which calls and answers are apart
 	patience = 5 * time.Minute      // for one run
 	outage   = "Cannot connect to the certificate authority (CA)."

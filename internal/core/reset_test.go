@@ -24,17 +24,15 @@ import (
 func TestLateWorkerChangesNothing(t *testing.T) {
 	t.Parallel()
 	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
-		f := &coretest.Faulty{}
-		r := coretest.New(t, d, coretest.Options{Connectors: f.Connectors()})
-		r.AddFaulty(nil)
+		r, f, _ := outside(t, d, coretest.Options{})
 		before := await(t, r, ask(t, r, "www.example.com"))
 		asking, release := f.Hold(t, "collect")
 		late := ask(t, r, "www.example.com")
 		receive(t, "the CA to be asked", asking)
 		reset(t, r, late.DN, false)
-		follow(t, r, "revoke/end", 1)
+		eventually(t, "there is the entry of "+"revoke/end", func() bool { return len(entries(t, r, "revoke/end")) >= 1 })
 		release()
-		follow(t, r, "abandon", 1)
+		eventually(t, "there is the entry of "+"abandon", func() bool { return len(entries(t, r, "abandon")) >= 1 })
 		for _, v := range versionsOf(t, r, late.ID) {
 			if v.ID == late.Version && v.Orphaned.IsZero() {
 				t.Error("the late certificate is not marked as one that nobody wants")
@@ -49,16 +47,6 @@ func TestLateWorkerChangesNothing(t *testing.T) {
 		}
 		r.Start(coretest.Options{Idle: true})
 	})
-}
-
-// follow waits until so many entries with the action are in the audit log.
-func follow(t testing.TB, r *coretest.Rig, action string, many int) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); len(entries(t, r, action)) < many; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain for %s", action)
-		}
-	}
 }
 
 // reset resets the place.
@@ -76,9 +64,7 @@ func reset(t testing.TB, r *coretest.Rig, dn clm.DN, restart bool) core.ResetDon
 func TestResetLeavesRevocationOfOrphans(t *testing.T) {
 	t.Parallel()
 	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
-		f := &coretest.Faulty{}
-		r := coretest.New(t, d, coretest.Options{Connectors: f.Connectors()})
-		r.AddFaulty(nil)
+		r, f, _ := outside(t, d, coretest.Options{})
 		asking, release := f.Hold(t, "collect")
 		late := ask(t, r, "www.example.com")
 		receive(t, "the CA to be asked", asking)
@@ -93,7 +79,7 @@ func TestResetLeavesRevocationOfOrphans(t *testing.T) {
 		}
 		revoked()
 		release()
-		follow(t, r, "revoke/end", 1)
+		eventually(t, "there is the entry of "+"revoke/end", func() bool { return len(entries(t, r, "revoke/end")) >= 1 })
 		if known := revocation(t, r, late.Version); !known.IsDone() {
 			t.Errorf("got %+v; want the late certificate revoked", known)
 		}

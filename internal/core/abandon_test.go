@@ -256,8 +256,13 @@ func TestImportedMeanwhileIsNoOrphan(t *testing.T) {
 		release()
 		r.Stop()
 		r.Start(coretest.Options{Connectors: f.Connectors(), Idle: true})
-		if used := inUse(t, r, done.DN); used.Version.ID != got.Version || f.Calls("revoke") != 0 {
-			t.Errorf("got version %d in use, and %d revocations; want %d and none", used.Version.ID, f.Calls("revoke"), got.Version)
+		if used := inUse(t, r, done.DN); used.Version.ID != got.Version {
+			t.Errorf("got version %d in use, want %d", used.Version.ID, got.Version)
+		}
+		for _, v := range versionsOf(t, r, done.ID) {
+			if known := revocation(t, r, v.ID); known.IsKnown() || !v.Orphaned.IsZero() {
+				t.Errorf("version %d is an orphan since %v, its revocation %+v; want neither", v.ID, v.Orphaned, known)
+			}
 		}
 	})
 }
@@ -286,5 +291,35 @@ func TestOrderStandsWhereItWasPlaced(t *testing.T) {
 			t.Errorf("got %+v, want what the CA has made of the order", got.Version)
 		}
 		checkOrphan(t, r, orphanOf(t, r, ordered["unwanted.example.com"]), true)
+	})
+}
+
+// A worker that follows an order up while the place is deleted does not bring its private
+// key back.
+func TestDeletedKeyStaysDeleted(t *testing.T) {
+	t.Parallel()
+	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+		r, f, _ := outside(t, d, coretest.Options{})
+		asked, held := make(chan struct{}, 2), make(chan struct{})
+		f.At(func(_ context.Context, c coretest.Call) error {
+			if c.Name == "collect" && !c.After {
+				asked <- struct{}{}
+				<-held
+			}
+			return nil
+		})
+		done := ask(t, r, "www.example.com")
+		receive(t, "the CA to be asked", asked)
+		unwanted["reset"](t, r, done.DN)
+		receive(t, "the CA to be asked about the unwanted order", asked)
+		check(t, r.Remove(context.Background(), r.Admin, done.ID))
+		f.At(nil)
+		close(held)
+		checkOrphan(t, r, orphanOf(t, r, done), true)
+		for _, v := range versionsOf(t, r, done.ID) {
+			if len(v.Sealed) != 0 {
+				t.Error("the private key is back")
+			}
+		}
 	})
 }

@@ -218,3 +218,35 @@ func (p contested) wantKey(key crypto.Signer) {
 	}
 	p.t.Errorf("%s: waited in vain for a certificate", p.name)
 }
+
+// A restart goes on with what was asked for last: with the signing request that was handed
+// in to be kept, rather than with that of the work which it ends.
+func TestRestartTakesTheLastRequest(t *testing.T) {
+	t.Parallel()
+	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+		ctx := context.Background()
+		r, f, _ := outside(t, d, coretest.Options{})
+		asked, release := f.Hold(t, "submit")
+		keys := []crypto.Signer{newKey(t), newKey(t)}
+		var done core.Accepted
+		for n, key := range keys {
+			var err error
+			done, err = r.Request(ctx, r.Admin, core.Request{
+				Folder: coretest.FaultyZone, CSR: csrOf(t, clm.Names{CommonName: "www.example.com"}, key), Hold: n == 1,
+			})
+			check(t, err)
+			if n == 0 {
+				receive(t, "the CA to take the order", asked)
+			}
+		}
+		reset(t, r, done.DN, true)
+		release()
+		eventually(t, "the restart has brought a certificate", func() bool {
+			got, err := r.Retrieve(ctx, r.Admin, core.Retrieve{DN: string(done.DN)})
+			return err == nil && got.Open == nil
+		})
+		if got := inUse(t, r, done.DN); !bytes.Equal(got.Version.KeyHash, pki.PublicKeyHash(keys[1].Public())) {
+			t.Error("the certificate is not for the key that was asked for last")
+		}
+	})
+}

@@ -421,3 +421,34 @@ func TestRevocationOutlivesOutage(t *testing.T) {
 		}
 	})
 }
+
+// A key that was taken over and has become known as compromised while the renewal had
+// stopped does not come into use by a retry, at a CA of ours either.
+func TestRetryBringsNoCompromisedKey(t *testing.T) {
+	t.Parallel()
+	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+		ctx := context.Background()
+		r := coretest.New(t, d, coretest.Options{})
+		r.Folder(core.DefaultZone, map[clm.Attr]clm.Rule{clm.ReuseKeyAllowed: {Values: []string{"1"}}})
+		first := request(t, r, core.DefaultZone, "www.example.com")
+		dn := string(first.Place.DN)
+		put(t, r, dn, clm.ServerCertificate, map[clm.Attr][]string{clm.ReuseKeyWanted: {"1"}, clm.EndDate: {"2020-01-01 00:00:00"}})
+		renewal, err := r.Renew(ctx, r.Admin, core.Renew{DN: dn})
+		check(t, err)
+		if o, err := r.Wait(ctx, renewal.Work, patience); err != nil || o.State != clm.Stopped {
+			t.Fatalf("got %+v, %v; want it stopped", o, err)
+		}
+		_, err = r.Revoke(ctx, r.Admin, core.Revoke{Thumbprint: first.Version.Thumbprint, Reason: clm.KeyCompromise})
+		check(t, err)
+		put(t, r, dn, clm.ServerCertificate, map[clm.Attr][]string{clm.EndDate: {}})
+		_, err = r.Retry(ctx, r.Admin, dn)
+		check(t, err)
+		o, err := r.Wait(ctx, renewal.Work, patience)
+		if err != nil || o.State != clm.Stopped || !strings.Contains(o.Failure, "compromised") {
+			t.Errorf("got %+v, %v; want it stopped for the key", o, err)
+		}
+		if got, err := r.Details(ctx, r.Admin, first.Place.ID); err != nil || got.Version.ID != first.Version.ID {
+			t.Errorf("got version %d in use, %v; want %d", got.Version.ID, err, first.Version.ID)
+		}
+	})
+}

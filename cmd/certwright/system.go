@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/certwright/certwright/internal/api/tpp"
 	"github.com/certwright/certwright/internal/ca"
 	"github.com/certwright/certwright/internal/ca/all"
 	"github.com/certwright/certwright/internal/ca/embedded"
@@ -90,7 +91,7 @@ func (p place) open(ctx context.Context, log *slog.Logger) (*system, error) {
 	if p.rehearsal {
 		log.Warn("started for rehearsals: estate files may put certificates into made-up states; not for certificates that anybody relies on")
 	}
-	c := core.New(core.Config{DB: db, Box: box, Connectors: all.Registry, MakeIssuer: makeIssuer, MakeResponder: embedded.NewResponder, Log: log, Rehearsal: p.rehearsal})
+	c := core.New(core.Config{DB: db, Box: box, Connectors: all.Registry, MakeIssuer: makeIssuer, MakeResponder: embedded.NewResponder, Log: log, Rehearsal: p.rehearsal, Expand: tpp.Expand})
 	return &system{Core: c, db: db, box: box}, nil
 }
 

@@ -1,5 +1,7 @@
 package clm
 
+import "slices"
+
 // A PrincipalID names a user or a group; it is a GUID without braces.
 type PrincipalID string
 
@@ -7,11 +9,15 @@ type PrincipalID string
 // use case. What a token may do (its scopes) is the business of the edge that
 // issued the token and is not part of it.
 type Actor struct {
-	ID     PrincipalID
-	Name   string        // the user's name, for audit entries
-	Groups []PrincipalID // all groups, nested ones included
-	Master bool          // may do everything, everywhere
+	ID      PrincipalID
+	Name    string        // the user's name, for audit entries
+	Groups  []PrincipalID // all groups, nested ones included
+	Master  bool          // may do everything, everywhere
+	Auditor bool          // may read everything, everywhere
 }
 
 // System is the actor of what the server does by itself.
 var System = Actor{Name: "system", Master: true}
+
+// Is reports whether the actor is the user, or in the group.
+func (a Actor) Is(id PrincipalID) bool { return a.ID == id || slices.Contains(a.Groups, id) }

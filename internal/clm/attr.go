@@ -22,7 +22,7 @@ const (
 	Curve        Attr = "curve"         // P256, P384, P521
 
 	ManagementType   Attr = "management-type" // one of the management types
-	IssuedBy         Attr = "authority"       // the DN of the authority to order from
+	IssuedBy         Attr = "authority"       // a reference: the authority to order from
 	UserCSR          Attr = "user-csr"        // 1: signing requests come from outside; 0: they are made here
 	KeyOnApplication Attr = "key-on-application"
 	ReuseKeyAllowed  Attr = "reuse-key-allowed"
@@ -57,6 +57,36 @@ const (
 	ListenHost Attr = "listen-host" // of an application: where it shows its certificate
 	ListenPort Attr = "listen-port" //
 
+	Workflows      Attr = "workflows"       // of a folder, several references: the workflows that hold for what is below it; of a ticket: the one that asks
+	WorkflowBlocks Attr = "workflow-blocks" // of a folder, several references: workflows from above that do not hold here and below
+
+	PointOf   Attr = "stage"       // of a workflow or ticket: the point at which it stops work
+	ForClass  Attr = "for-class"   // of a workflow: only for applications of this class, and for certificates that one of them uses
+	Approvers Attr = "approvers"   // several; of a workflow or ticket: the principals that have to say yes, or macros; none: whom the object names
+	ReasonOf  Attr = "reason"      // of a workflow: the code of the reason; of a ticket: the reason in words
+	RuleVault Attr = "rule-secret" // of a workflow: the secret with its definition, as a client has written it
+	Command   Attr = "command"     // of a workflow: what is to be run on the device
+	Reasons   Attr = "reasons"     // of the root of tickets, several: code,name,description
+
+	OwnerOf      Attr = "owner-object"    // of a ticket, a reference: what waits for the yes
+	TicketState  Attr = "status"          // of a ticket: Pending, Approved, Rejected and so on
+	Approvals    Attr = "approvals"       // of a ticket, several: those of the principals that have said yes
+	Explanation  Attr = "explanation"     // of a ticket: what was said with the answer
+	Requester    Attr = "requester"       // of a ticket: the name of who has asked for the work
+	UserData     Attr = "user-data"       // of a ticket: what a client has put down there
+	DecidedBy    Attr = "decided-by"      // of a ticket: the name of who has answered last
+	Changed      Attr = "last-update"     // of a ticket: when somebody has, as RFC 3339 has it
+	ScheduleFrom Attr = "scheduled-start" // of a ticket: not before then, as RFC 3339 has it
+	ScheduleTo   Attr = "scheduled-stop"  // of a ticket: not after then
+
+	FullName  Attr = "full-name" // of a user or group
+	GivenName Attr = "given-name"
+	Surname   Attr = "surname"
+	Email     Attr = "email"
+	Owners    Attr = "owners"   // of a group, several principals: who may change it
+	Assets    Attr = "assets"   // of a group that is a team, several references: the folders that are its business
+	Products  Attr = "products" // of a group, several
+
 	Label         Attr = "label"          // of a custom field: what people call it
 	FieldKind     Attr = "field-kind"     // of a custom field: one of the kinds of values
 	FieldClasses  Attr = "field-classes"  // several; of a custom field: which objects have it
@@ -64,6 +94,16 @@ const (
 	FieldSingle   Attr = "field-single"   // of a custom field: one value at most
 	FieldPattern  Attr = "field-pattern"  // of a custom field: a regular expression that values match
 	FieldRequired Attr = "field-required" // of a custom field: forms insist on a value
+
+	FieldDefaults   Attr = "field-defaults"   // several; of a custom field: what forms begin with
+	FieldCharacters Attr = "field-characters" // several; of a custom field: the characters that values are made of
+	FieldShortest   Attr = "field-min-length" // of a custom field: how many characters a value has at least
+	FieldLongest    Attr = "field-max-length" // of a custom field: and at most
+	FieldDateOnly   Attr = "field-date-only"  // of a custom field: values are days, without the time of day
+	FieldTimeOnly   Attr = "field-time-only"  // of a custom field: values are times of day, without the day
+	FieldPolicyable Attr = "field-policyable" // of a custom field: 0: folders say nothing about it
+
+	Engines Attr = "engines" // of a folder, several: the engines that carry out work below it, by ID
 
 	Driver        Attr = "driver"      // of an authority: which connector
 	AuthorityKind Attr = "kind"        // of an authority: the class name that clients know it by
@@ -128,14 +168,45 @@ func FieldOf(a Attr) (id ObjectID, ok bool) {
 // EndDateFor is the attribute with the wanted end date for authorities of one kind only.
 func EndDateFor(kind string) Attr { return EndDate + "/" + Attr(kind) }
 
+// Ref is the value with which an attribute names an object, whatever its DN comes to be.
+func Ref(id ObjectID) string { return refPrefix + string(id) }
+
+// RefID is the object that a value names; ok: it names one.
+func RefID(value string) (id ObjectID, ok bool) {
+	rest, ok := strings.CutPrefix(value, refPrefix)
+	return ObjectID(rest), ok && isObjectID(rest)
+}
+
+const refPrefix = "@"
+
+// isObjectID reports whether the text has the form of an ObjectID.
+func isObjectID(s string) bool {
+	if len(s) != 36 {
+		return false
+	}
+	for i, r := range s {
+		isDash := i == 8 || i == 13 || i == 18 || i == 23
+		if isDash != (r == '-') || !isDash && !strings.ContainsRune("0123456789abcdef", r) {
+			return false
+		}
+	}
+	return true
+}
+
+// Referring lists the attributes that have a meaning here and whose values are
+// references. (What applications and certificates have of one another are IDs.)
+var Referring = map[Attr]bool{IssuedBy: true, Workflows: true, WorkflowBlocks: true, OwnerOf: true, Assets: true}
+
 // The settings of the whole installation, which are values of the root.
 const (
 	WaitSetting  Attr = "default-wait"  // how long calls wait for work that say nothing of it, in seconds
 	LoginIssuers Attr = "login-issuers" // several; the issuers whose certificates vouch for a login
 
-	PublishURL  Attr = "publish-url"   // several; the addresses below which CA certificates, revocation lists and OCSP are served: the one that new certificates name, then former ones
-	OCSPNonce   Attr = "ocsp-nonce"    // 1: OCSP answers repeat the nonce of their requests
-	LateOrders  Attr = "late-orders"   // what becomes of a certificate that comes from an outside CA when nobody wants it any more: RevokeLate or KeepLate
+	PublishURL   Attr = "publish-url"   // several; the addresses below which CA certificates, revocation lists and OCSP are served: the one that new certificates name, then former ones
+	OCSPNonce    Attr = "ocsp-nonce"    // 1: OCSP answers repeat the nonce of their requests
+	LateOrders   Attr = "late-orders"   // what becomes of a certificate that comes from an outside CA when nobody wants it any more: RevokeLate or KeepLate
+	SelfApproval Attr = "self-approval" // 1: who has asked for something may also say yes to it
+
 	ListSameKey Attr = "list-same-key" // 1: who revokes a certificate for a compromised key is told which others have the key
 )
 

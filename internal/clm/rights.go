@@ -59,6 +59,9 @@ func (p Path) Rights(who Actor) Rights {
 			sum |= rights
 		}
 	}
+	if who.Auditor {
+		sum |= View | Read
+	}
 	return sum.closed()
 }
 

@@ -12,6 +12,7 @@ type Attr string
 // An Object is a node of the tree.
 type Object struct {
 	ID       ObjectID
+	Number   int64 // what it is known by to clients that keep numbers of 32 bits; never used again
 	DN       DN
 	Class    Class
 	Own      map[Attr][]string      // its own values; an attribute without values does not exist
@@ -111,4 +112,22 @@ func (o *Object) rule(class Class, a Attr) (Rule, bool) {
 		}
 	}
 	return Rule{}, false
+}
+
+// Workflows are those that hold for the last object: the ones that it or a folder above
+// it names, but for those that one of them, or one between, says not to hold.
+func (p Path) Workflows() (ids []ObjectID) {
+	for _, o := range p {
+		for _, value := range o.Own[Workflows] {
+			if id, ok := RefID(value); ok && !slices.Contains(ids, id) {
+				ids = append(ids, id)
+			}
+		}
+		for _, value := range o.Own[WorkflowBlocks] {
+			if id, ok := RefID(value); ok {
+				ids = slices.DeleteFunc(ids, func(known ObjectID) bool { return known == id })
+			}
+		}
+	}
+	return ids
 }

@@ -88,6 +88,30 @@ const (
 	End Stage = "end"
 )
 
+// The points at which a workflow may stop a work, beside the stages themselves.
+const (
+	Start    Stage = "start"    // before the first stage that leads to a new version
+	Approval Stage = "approval" // before the CA is asked for the certificate that was ordered
+)
+
+// Points are the points that a work is at before it does its stage. userCSR: it leads
+// to a version whose signing request came from outside.
+func (w Work) Points(userCSR bool) []Stage {
+	first := CreateKey
+	if userCSR {
+		first = Submit
+	}
+	switch {
+	case w.Op == Abandon:
+		return nil // nobody wants it any more
+	case w.Op == Enroll && w.Stage == first:
+		return []Stage{Start, w.Stage}
+	case w.Op == Enroll && w.Stage == Collect:
+		return []Stage{Approval, w.Stage}
+	}
+	return []Stage{w.Stage}
+}
+
 // A Lane separates works of one object that do not disturb one another. In each
 // lane of an object at most one work is open.
 type Lane string
@@ -166,13 +190,20 @@ var Never = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 // same across crashes, fresh after a restart, which makes a new version.
 func (w Work) Key() string { return fmt.Sprintf("%d/%s", w.Version, w.Op) }
 
-// A Gate is a yes that must be given before a stage may begin. Work that stands
-// before an undecided gate is passed over. One no ends it.
+// A Gate is a yes that must be given before a work goes on. Work that stands before
+// an open gate is passed over. The object of the same ID, a ticket, says what is
+// asked, who is asked, and what they have said.
 type Gate struct {
-	Work   WorkID
-	Before Stage
-	Name   string
-	By     string // who decided; empty while undecided
-	Yes    bool
-	At     time.Time
+	ID      ObjectID
+	Subject ObjectID  // whose work it is
+	Work    WorkID    // zero: it waits for a work
+	Stage   Stage     // where the work stands before it
+	Point   Stage     // which of the points of that stage it is
+	Name    string    // what asks: the ID of a workflow, or a name that an edge has for it
+	Open    bool      // it is not decided
+	Since   time.Time // from then on the yes is good
+	Until   time.Time // so long the yes is good; zero: for ever
 }
+
+// Holds reports whether the work may not pass the gate yet.
+func (g Gate) Holds(now time.Time) bool { return g.Open || g.Since.After(now) }

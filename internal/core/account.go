@@ -139,18 +139,42 @@ func actorOf(tx *store.Tx, id clm.PrincipalID) (clm.Actor, error) {
 	if p == nil {
 		return clm.Actor{}, clm.NotFound
 	}
-	a := clm.Actor{ID: p.ID, Name: p.Name, Master: p.Master}
-	for queue := slices.Clone(p.In); len(queue) > 0; queue = queue[1:] {
-		group := known[queue[0]]
-		if group == nil || slices.Contains(a.Groups, group.ID) {
-			continue
-		}
+	a := clm.Actor{ID: p.ID, Name: p.Name, Master: p.Master, Auditor: p.Auditor}
+	for _, group := range groupsAbove(known, p) {
 		a.Groups = append(a.Groups, group.ID)
-		a.Master = a.Master || group.Master
-		queue = append(queue, group.In...)
+		a.Master, a.Auditor = a.Master || group.Master, a.Auditor || group.Auditor
 	}
 	return a, nil
 }
+
+// groupsAbove are the groups that the principal is in, nested ones included, the
+// nearest first. Groups that are in one another do no harm.
+func groupsAbove(known map[clm.PrincipalID]*store.Principal, p *store.Principal) (above []*store.Principal) {
+	for queue := groupsOf(known, p); len(queue) > 0; queue = queue[1:] {
+		group := known[queue[0]]
+		if group == nil || slices.Contains(above, group) {
+			continue
+		}
+		above = append(above, group)
+		queue = append(queue, group.In...)
+	}
+	return above
+}
+
+// groupsOf are the groups that the principal is directly in: every user is in the one
+// called Everyone, without being written down there.
+func groupsOf(known map[clm.PrincipalID]*store.Principal, p *store.Principal) []clm.PrincipalID {
+	in := slices.Clone(p.In)
+	for _, group := range known {
+		if !p.IsGroup && isEveryone(group) && !slices.Contains(in, group.ID) {
+			in = append(in, group.ID)
+		}
+	}
+	return in
+}
+
+// isEveryone reports whether all users are in the group without being written down there.
+func isEveryone(p *store.Principal) bool { return p.IsGroup && strings.EqualFold(p.Name, Everyone) }
 
 // Principal is a user or a group.
 type Principal struct {

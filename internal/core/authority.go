@@ -34,20 +34,16 @@ func (a authority) isLocal() bool {
 	return ok
 }
 
-// authorityPath finds a template by its DN.
-func authorityPath(tx *store.Tx, dn string) (clm.Path, error) {
-	parsed, err := clm.ParseDN(dn)
-	if err != nil {
-		return nil, err
-	}
-	path, err := tx.Path(parsed)
+// authorityPath finds a template by the value of an attribute that names it.
+func authorityPath(tx *store.Tx, value string) (clm.Path, error) {
+	path, err := referred(tx, value)
 	if err == nil && path.Last().Class != clm.Authority {
-		err = clm.About(dn, clm.NotFound)
+		err = clm.About(value, clm.NotFound)
 	}
 	return path, err
 }
 
-// authority makes the CA of the template with the DN, or finds the one that was
+// authority makes the CA of the template that the value names, or finds the one that was
 // made from the same settings before.
 func (c *Core) authority(tx *store.Tx, dn string) (authority, error) {
 	path, err := authorityPath(tx, dn)

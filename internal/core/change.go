@@ -178,6 +178,7 @@ func checkReferences(tx *store.Tx, who clm.Actor, path clm.Path, changed map[clm
 		if err != nil || found.Last().Class != clm.Authority {
 			return clm.Fail(clm.Invalid, string(clm.IssuedBy), dn[0])
 		}
+		set(path.Last().Own, clm.IssuedBy, clm.Ref(found.Last().ID))
 	}
 	place := path.Last()
 	if len(changed[clm.RenewalWindow]) > 0 {

@@ -27,8 +27,9 @@ type Config struct {
 	MakeIssuer    IssuerMaker
 	MakeResponder ResponderMaker // nil: OCSP requests are not answered
 	Log           *slog.Logger
-	Workers       int  // works carried out at a time; zero means DefaultWorkers
-	Rehearsal     bool // certificates may be put on stage, see Rehearse
+	Workers       int      // works carried out at a time; zero means DefaultWorkers
+	Rehearsal     bool     // certificates may be put on stage, see Rehearse
+	Expand        Expander // nil: texts stay as they are
 }
 
 // DefaultWorkers is how many works are carried out at a time unless said
@@ -45,6 +46,7 @@ type Core struct {
 	log           *slog.Logger
 	workers       int
 	rehearsal     bool
+	expand        Expander
 
 	failures failures
 	watch    watch         // what was learnt by looking for revocations
@@ -75,7 +77,7 @@ func New(c Config) *Core {
 	}
 	return &Core{
 		db: c.DB, box: c.Box, connectors: c.Connectors, makeIssuer: c.MakeIssuer, log: c.Log, workers: c.Workers,
-		rehearsal: c.Rehearsal, makeResponder: c.MakeResponder,
+		rehearsal: c.Rehearsal, makeResponder: c.MakeResponder, expand: c.Expand,
 		held: map[clm.WorkID]int64{}, issuers: map[string]*ca.Issuer{}, authorities: map[string]authority{},
 		hurry:   make(chan struct{}),
 		hashing: make(chan struct{}, runtime.GOMAXPROCS(0)),

@@ -360,8 +360,7 @@ func TestTakingAnApplicationAwayNeedsRights(t *testing.T) {
 	}
 }
 
-// The values of custom fields are for those who may read the object; others are told
-// of none.
+// The values of custom fields are for those who may read the object.
 func TestFieldsAreForReaders(t *testing.T) {
 	t.Parallel()
 	r := coretest.New(t, coretest.SQLite(t), coretest.Options{Idle: true})
@@ -378,7 +377,7 @@ func TestFieldsAreForReaders(t *testing.T) {
 		who  clm.Actor
 		want int
 		err  error
-	}{{viewer, 0, nil}, {reader, 1, nil}, {nobody, 0, clm.NotFound}} {
+	}{{viewer, 0, clm.Denied}, {reader, 1, nil}, {nobody, 0, clm.NotFound}} {
 		got, err := r.Fields(ctx, c.who, core.DefaultZone+`\www.example.com`, false)
 		if len(got) != c.want || !errors.Is(err, c.err) {
 			t.Errorf("%s: got %+v, %v; want %d", c.who.Name, got, err, c.want)

@@ -21,6 +21,7 @@ type task struct {
 	path    clm.Path // ends at the place
 	version clm.Version
 	revoke  clm.Revocation // of the version, where that is what the work is about
+	here    bool           // the revocation is ours to make
 	before  *clm.Version   // the version whose key is taken over; nil where a new one is made
 	ca      authority
 	chain   [][]byte      // learnt with the certificate

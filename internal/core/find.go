@@ -13,7 +13,8 @@ import (
 	"github.com/certwright/certwright/internal/store"
 )
 
-// Node is an object as seen from outside the tree.
+// Node is an object as seen from outside the tree: its values have DNs where it refers
+// to others.
 type Node struct {
 	clm.Object
 	Above []clm.ObjectID // the objects above it, the root first
@@ -32,16 +33,31 @@ func (c *Core) ObjectByID(ctx context.Context, who clm.Actor, id clm.ObjectID) (
 func (c *Core) node(ctx context.Context, find func(*store.Tx) (clm.Path, clm.Rights, error)) (n Node, err error) {
 	err = c.db.Read(ctx, func(tx *store.Tx) error {
 		path, _, err := find(tx)
-		if err != nil {
-			return err
+		if err == nil {
+			n, err = nodeAt(tx, path)
 		}
-		n = Node{Object: *path.Last()}
-		for _, o := range path[:len(path)-1] {
-			n.Above = append(n.Above, o.ID)
-		}
-		return nil
+		return err
 	})
 	return n, err
+}
+
+// nodeAt is the last object of the path as seen from outside.
+func nodeAt(tx *store.Tx, path clm.Path) (n Node, err error) {
+	n = Node{Object: *path.Last()}
+	for _, o := range path[:len(path)-1] {
+		n.Above = append(n.Above, o.ID)
+	}
+	if n.Own, err = dereferredOwn(tx, n.Own); err != nil || len(n.Policy) == 0 {
+		return n, err
+	}
+	n.Policy = copyOf(n.Policy)
+	for key, rule := range n.Policy {
+		if rule.Values, err = dereferred(tx, rule.Values); err != nil {
+			return n, err
+		}
+		n.Policy[key] = rule
+	}
+	return n, nil
 }
 
 // Details is all there is to know about one certificate: unlike Retrieve, the
@@ -50,6 +66,7 @@ type Details struct {
 	Issued
 	Fields    []FieldSetting // the custom fields that have a value
 	Consumers []clm.DN       // the applications that use it, in the order in which they came
+	Authority clm.Setting    // the template that the next certificate is ordered by
 
 	Revocation clm.Revocation // of the version in use
 	Refusal    string         // why it could not be revoked
@@ -72,6 +89,9 @@ func (c *Core) Details(ctx context.Context, who clm.Actor, id clm.ObjectID) (d D
 			return err
 		}
 		if d.Consumers, err = consumersOf(tx, who, path.Last()); err != nil {
+			return err
+		}
+		if d.Authority, err = dereferredSetting(tx, path.Value(clm.IssuedBy)); err != nil {
 			return err
 		}
 		if d.Issued, err = c.inUse(tx, path); err != nil || d.Place.Current == 0 {

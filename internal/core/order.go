@@ -208,17 +208,20 @@ func openWork(tx *store.Tx, place clm.ObjectID) (*Open, error) {
 
 // stand says how a work stands.
 func stand(tx *store.Tx, w clm.Work) (*Open, error) {
-	gated := false
+	o := &Open{Work: w}
 	if !w.Done && w.Failure == "" {
 		gates, err := tx.Gates(w.ID)
 		if err != nil {
 			return nil, err
 		}
 		for _, g := range gates {
-			gated = gated || g.Before == w.Stage && g.By == ""
+			if g.Stage == w.Stage && g.Holds(tx.Now) {
+				o.Gates = append(o.Gates, g)
+			}
 		}
 	}
-	return &Open{Work: w, State: w.State(gated)}, nil
+	o.State = w.State(len(o.Gates) > 0)
+	return o, nil
 }
 
 // MaxWait is the longest that a call may wait for work.

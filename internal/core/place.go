@@ -11,31 +11,41 @@ import (
 )
 
 // find finds an object by the DN that a client wrote. What the actor may not see
-// does not exist. It returns what the actor may do with the object besides.
+// does not exist; who is asked to say yes to something about it may read it. It returns what the actor may do with the object besides.
 func find(tx *store.Tx, who clm.Actor, dn string) (clm.Path, clm.Rights, error) {
 	parsed, err := clm.ParseDN(dn)
 	if err != nil {
 		return nil, 0, clm.About(dn, err)
 	}
 	path, err := tx.Path(parsed)
-	return seen(path, err, who, dn)
+	return seen(tx, path, err, who, dn)
 }
 
 // findByID is find for an object known by its GUID.
 func findByID(tx *store.Tx, who clm.Actor, id clm.ObjectID) (clm.Path, clm.Rights, error) {
 	path, err := tx.PathByID(id)
-	return seen(path, err, who, string(id))
+	return seen(tx, path, err, who, string(id))
 }
 
-func seen(path clm.Path, err error, who clm.Actor, asked string) (clm.Path, clm.Rights, error) {
-	if errors.Is(err, clm.NotFound) {
-		return nil, 0, clm.About(asked, clm.NotFound)
-	}
-	if err != nil {
+func seen(tx *store.Tx, path clm.Path, err error, who clm.Actor, asked string) (clm.Path, clm.Rights, error) {
+	if err != nil && !errors.Is(err, clm.NotFound) {
 		return nil, 0, clm.About(asked, err)
 	}
-	rights := path.Rights(who)
-	if !rights.Has(clm.View) {
+	var rights clm.Rights
+	var id clm.ObjectID // none, which is looked for all the same: what is not there takes as long as what may not be seen
+	if err == nil {
+		rights, id = path.Rights(who), path.Last().ID
+	}
+	if !rights.Has(clm.Read) {
+		isAsked, err := tx.IsAsked(id, who)
+		if err != nil {
+			return nil, 0, clm.About(asked, err)
+		}
+		if isAsked {
+			rights |= clm.View | clm.Read
+		}
+	}
+	if err != nil || !rights.Has(clm.View) {
 		return nil, 0, clm.About(asked, clm.NotFound)
 	}
 	return path, rights, nil
@@ -155,4 +165,14 @@ func endDate(path clm.Path, kind string) (time.Time, error) {
 		return end, nil
 	}
 	return time.Time{}, clm.Fail(clm.Invalid, string(clm.EndDate), text)
+}
+
+// readable finds an object that the actor may read. It fails with Invalid, NotFound,
+// and with Denied where it may only be seen.
+func readable(tx *store.Tx, who clm.Actor, dn string) (clm.Path, error) {
+	path, rights, err := find(tx, who, dn)
+	if err == nil && !rights.Has(clm.Read) {
+		err = clm.About(dn, clm.Denied)
+	}
+	return path, err
 }

@@ -34,6 +34,9 @@ func (c *Core) Policy(ctx context.Context, who clm.Actor, folder, csrText string
 			return csrErr
 		}
 		answer = Compliance{Policy: path.PolicyFor(clm.ServerCertificate)}
+		if answer.Policy.Authority, err = dereferredSetting(tx, answer.Policy.Authority); err != nil {
+			return err
+		}
 		if csr == nil {
 			return nil
 		}

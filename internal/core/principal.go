@@ -16,6 +16,7 @@ type PutPrincipal struct {
 	Name     string
 	IsGroup  bool
 	Master   bool
+	Auditor  *bool        // nil: it stays as it is
 	Password secret.Plain // empty: it stays as it is
 	Groups   []string     // the names of the groups it is in; nil: they stay as they are
 	Plan     bool         // only say what would change
@@ -55,7 +56,7 @@ func (c *Core) PutPrincipal(ctx context.Context, who clm.Actor, p PutPrincipal) 
 		case newPassword:
 			fresh.Password = hash
 		}
-		return tx.SavePrincipal(fresh)
+		return savePrincipal(tx, fresh)
 	})
 	return changes, err
 }
@@ -87,6 +88,10 @@ func (p PutPrincipal) diff(tx *store.Tx) (fresh *store.Principal, newPassword bo
 		changes = append(changes, kind+": master = "+map[bool]string{true: "yes", false: "no"}[p.Master])
 		fresh.Master = p.Master
 	}
+	if p.Auditor != nil && fresh.Auditor != *p.Auditor {
+		changes = append(changes, kind+": auditor = "+map[bool]string{true: "yes", false: "no"}[*p.Auditor])
+		fresh.Auditor = *p.Auditor
+	}
 	if !p.Password.IsEmpty() && (fresh.Password == "" || !secret.CheckPassword(p.Password, fresh.Password)) {
 		newPassword = true
 		changes = append(changes, kind+": password")
@@ -113,6 +118,31 @@ func (p PutPrincipal) diff(tx *store.Tx) (fresh *store.Principal, newPassword bo
 	return fresh, newPassword, changes, nil
 }
 
+// IdentityDN is where users and groups stand in the tree, each as an object with the
+// ID of the principal.
+const IdentityDN clm.DN = `\VED\Identity`
+
+// savePrincipal writes a user or group down, and its object in the tree: the two are
+// one thing, with one ID and one name.
+func savePrincipal(tx *store.Tx, p *store.Principal) error {
+	if err := tx.SavePrincipal(p); err != nil {
+		return err
+	}
+	_, err := tx.PathByID(clm.ObjectID(p.ID))
+	if !errors.Is(err, clm.NotFound) {
+		return err
+	}
+	root, err := tx.Path(IdentityDN)
+	if err != nil {
+		return err
+	}
+	class := clm.User
+	if p.IsGroup {
+		class = clm.Group
+	}
+	return tx.AddObject(&clm.Object{ID: clm.ObjectID(p.ID), DN: IdentityDN.Child(p.Name), Class: class}, root.Last().ID)
+}
+
 // PrincipalNamed finds a user or group by its name. It fails with NotFound.
 func (c *Core) PrincipalNamed(ctx context.Context, name string) (id clm.PrincipalID, err error) {
 	err = c.db.Read(ctx, func(tx *store.Tx) error {
@@ -123,4 +153,20 @@ func (c *Core) PrincipalNamed(ctx context.Context, name string) (id clm.Principa
 		return clm.About(name, err)
 	})
 	return id, err
+}
+
+// addPrincipal makes a user or group of the object, which stands below IdentityDN.
+func addPrincipal(tx *store.Tx, o *clm.Object) error {
+	p := &store.Principal{Name: o.DN.Name(), IsGroup: o.Class == clm.Group}
+	if err := savePrincipal(tx, p); err != nil {
+		if errors.Is(err, store.ErrDuplicate) {
+			return clm.About(string(o.DN), clm.Exists)
+		}
+		return err
+	}
+	path, err := tx.PathByID(clm.ObjectID(p.ID))
+	if err == nil {
+		*o = *cloned(path.Last())
+	}
+	return err
 }

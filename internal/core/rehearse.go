@@ -303,7 +303,8 @@ func stageWork(tx *store.Tx, who clm.Actor, o *clm.Object, w clm.Work, stands fu
 		if err := tx.AddWork(&w); err != nil || r.Scene != SceneTicket {
 			return err
 		}
-		return tx.AddGate(clm.Gate{Work: w.ID, Before: w.Stage, Name: "rehearsal"})
+		_, err = addTicket(tx, clm.Gate{Subject: o.ID, Work: w.ID, Stage: w.Stage, Point: w.Stage, Name: "rehearsal", Open: true}, map[clm.Attr][]string{clm.Requester: {who.Name}})
+		return err
 	}, nil
 }
 

@@ -47,19 +47,15 @@ func (c *Core) Remove(ctx context.Context, who clm.Actor, id clm.ObjectID) error
 		if err != nil {
 			return err
 		}
-		for _, app := range freed {
-			install, err := tx.OpenWork(app.ID, clm.InstallLane)
-			if err == nil && install != nil {
-				err = tx.EndWork(install.ID)
-			}
-			if err == nil {
-				err = tx.SaveObject(app)
-			}
-			if err != nil {
+		for _, id := range freed {
+			if err := leave(tx, id); err != nil {
 				return err
 			}
 		}
 		for _, p := range append(doomed, path) {
+			if err := tx.DropSecretsOf(p.Last().ID); err != nil {
+				return err
+			}
 			if err := tx.DeleteObject(p.Last()); err != nil {
 				return err
 			}
@@ -70,7 +66,7 @@ func (c *Core) Remove(ctx context.Context, who clm.Actor, id clm.ObjectID) error
 
 // attached are the objects that are deleted with the certificate, those below
 // others first, and the applications that only lose it, without it.
-func attached(tx *store.Tx, certificate *clm.Object) (doomed []clm.Path, freed []*clm.Object, err error) {
+func attached(tx *store.Tx, certificate *clm.Object) (doomed []clm.Path, freed []clm.ObjectID, err error) {
 	going := map[clm.ObjectID]bool{}
 	var devices []clm.Path
 	for _, id := range certificate.Own[clm.Consumers] {
@@ -89,9 +85,7 @@ func attached(tx *store.Tx, certificate *clm.Object) (doomed []clm.Path, freed [
 			return nil, nil, err
 		}
 		if len(below) > 0 {
-			left := cloned(app.Last())
-			delete(left.Own, clm.Bound)
-			freed = append(freed, left)
+			freed = append(freed, app.Last().ID)
 			continue
 		}
 		going[app.Last().ID] = true

@@ -191,6 +191,11 @@ func (r Request) admit(tx *store.Tx, who clm.Actor, folder clm.Path, place *clm.
 		return csrErr
 	}
 	r.write(place.Own, csr)
+	if issuer, err := refer(tx, who, place.Own[clm.IssuedBy], false); err != nil {
+		return err
+	} else {
+		set(place.Own, clm.IssuedBy, issuer...)
+	}
 	if err := setFields(tx, folder, place, r.Fields); err != nil {
 		return err
 	}

@@ -146,12 +146,12 @@ func (c *Core) reset(tx *store.Tx, place *clm.Object, done *ResetDone) (unused *
 			done.Revocation = true
 			err = tx.EndWork(w.ID)
 		}
-		if err == nil {
-			_, err = tx.DropGates(w.ID)
-		}
 		if err != nil {
 			return nil, err
 		}
+	}
+	if err := resetTickets(tx, place.ID, done); err != nil {
+		return nil, err
 	}
 	if err := resetApplications(tx, place, done); err != nil {
 		return nil, err
@@ -179,12 +179,24 @@ func resetApplications(tx *store.Tx, place *clm.Object, done *ResetDone) error {
 			if err := tx.EndWork(w.ID); err != nil {
 				return err
 			}
-			if _, err := tx.DropGates(w.ID); err != nil {
-				return err
-			}
+		}
+		if err := resetTickets(tx, id, done); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// resetTickets deletes the tickets of the object that wait for a work.
+func resetTickets(tx *store.Tx, id clm.ObjectID, done *ResetDone) error {
+	gates, err := tx.GatesOf(id)
+	for _, g := range gates {
+		if err == nil && g.Work == 0 {
+			done.Processing = true
+			err = tx.DropGate(g)
+		}
+	}
+	return err
 }
 
 // boundTo lists the applications that use the certificate, and no other.

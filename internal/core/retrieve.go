@@ -43,6 +43,7 @@ type Issued struct {
 type Open struct {
 	clm.Work
 	State clm.State
+	Gates []clm.Gate // those that it stands before
 }
 
 // Retrieve hands out the certificate in use, or says what is being done about

@@ -117,10 +117,15 @@ func (c *Core) revoke(tx *store.Tx, who clm.Actor, r Revoke, at aim, done *Revok
 			return nil, err
 		}
 	}
+	waits, err := c.isGated(tx, path, clm.RevokeAt)
+	if err != nil {
+		return nil, err
+	}
 	t := &task{path: path, version: v}
-	err = c.submitRevocation(tx, &t.work, clm.Revocation{Version: v.ID, Reason: r.Reason, Comments: r.Comments, Actor: who.Name}, v, at.here, claim)
+	here := at.here && !waits
+	err = c.submitRevocation(tx, &t.work, clm.Revocation{Version: v.ID, Reason: r.Reason, Comments: r.Comments, Actor: who.Name}, v, here, claim)
 	done.Work = t.work.ID
-	if !claim || at.here {
+	if !claim || here {
 		t = nil
 	}
 	return t, err
@@ -205,6 +210,9 @@ func (c *Core) equipRevocation(ctx context.Context, t *task) error {
 		if t.revoke, err = tx.Revocation(t.version.ID); err != nil {
 			return fault(err)
 		}
+		if t.here, err = c.isRevokedHere(tx, t.version); err != nil || t.here {
+			return fault(err)
+		}
 		t.ca, err = c.authorityByID(tx, t.version.Authority)
 		return err
 	})
@@ -228,9 +236,12 @@ func (c *Core) resumeRevocations(ctx context.Context) error {
 	}
 }
 
-// revokeAt has the CA revoke the version. Again is harmless: what is revoked stays
-// revoked.
+// revokeAt has the CA revoke the version; there is nothing to be done where that is us,
+// but to write it down. Again is harmless: what is revoked stays revoked.
 func (c *Core) revokeAt(ctx context.Context, t *task) (clm.Outcome, error) {
+	if t.here {
+		return clm.Outcome{}, nil
+	}
 	revoker, ok := t.ca.CA.(ca.Revoker)
 	if !ok {
 		return clm.Outcome{}, clm.Permanent(errors.New("the certificate authority cannot revoke"))

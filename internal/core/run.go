@@ -203,6 +203,13 @@ func (c *Core) carry(ctx context.Context, t *task) {
 			c.giveBack(t, saved)
 			return
 		}
+		if err == nil {
+			var stopped bool
+			if stopped, err = c.stopAtGates(ctx, t); stopped {
+				c.toldSaving(t, err)
+				return
+			}
+		}
 		var out clm.Outcome
 		stage := t.work.Stage
 		if err == nil {
@@ -226,17 +233,22 @@ func (c *Core) carry(ctx context.Context, t *task) {
 			continue
 		}
 		if err = c.save(t, rests); err != nil {
-			if errors.Is(err, store.ErrStale) {
-				err = c.tooLate(t)
-			}
-			if err != nil {
-				c.log.Error("save work", slog.Int64("work", int64(t.work.ID)), slog.Any("error", err))
-			}
+			c.toldSaving(t, err)
 			return
 		}
 		if saved = t.work; rests {
 			return
 		}
+	}
+}
+
+// toldSaving takes what saving the task has come to, if it failed.
+func (c *Core) toldSaving(t *task, err error) {
+	if errors.Is(err, store.ErrStale) {
+		err = c.tooLate(t)
+	}
+	if err != nil {
+		c.log.Error("save work", slog.Int64("work", int64(t.work.ID)), slog.Any("error", err))
 	}
 }
 

@@ -36,6 +36,10 @@ func (c *Core) Reseal(ctx context.Context, who clm.Actor) (done int, err error) 
 			break
 		}
 	}
+	secrets, err := c.resealSecrets(ctx, who)
+	if done += secrets; err != nil {
+		return done, err
+	}
 	err = c.db.Write(ctx, store.Entry{Actor: who, Action: "reseal", Subject: "issuers"}, func(tx *store.Tx) error {
 		all, err := tx.Issuers()
 		if err != nil {
@@ -80,6 +84,31 @@ func (c *Core) Reseal(ctx context.Context, who clm.Actor) (done int, err error) 
 		return nil
 	})
 	return done, err
+}
+
+// resealSecrets is Reseal for the secrets that are no parts of versions.
+func (c *Core) resealSecrets(ctx context.Context, who clm.Actor) (done int, err error) {
+	for after := int64(0); ; {
+		var batch int
+		var next int64
+		err := c.db.Write(ctx, store.Entry{Actor: who, Action: "reseal", Subject: "secrets"}, func(tx *store.Tx) (err error) {
+			batch = 0
+			next, err = tx.ResealSecrets(after, resealBatch, func(id int64, sealed []byte) ([]byte, error) {
+				fresh, err := c.reseal(sealed, secretBind(id))
+				if fresh != nil {
+					batch++
+				}
+				return fresh, err
+			})
+			return err
+		})
+		if err != nil {
+			return done, err
+		}
+		if done, after = done+batch, next; after == 0 {
+			return done, nil
+		}
+	}
 }
 
 // reseal seals anew what is not sealed with the present key; nil when it is.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/certwright/certwright/internal/clm"
@@ -16,6 +17,7 @@ import (
 // there already is left alone.
 const (
 	Admin        = "admin"
+	Everyone     = "Everyone"
 	RSAIssuer    = "rsa"
 	ECDSAIssuer  = "ecdsa"
 	DefaultCA    = `\VED\Policy\CAs\Default`
@@ -26,6 +28,29 @@ const (
 
 	accessValidity = 90 * 24 * time.Hour
 	grantValidity  = 365 * 24 * time.Hour
+)
+
+// roots stand beside the folder of everything that is managed.
+var roots = []Put{
+	{DN: FieldsDN, Class: clm.FieldRoot},
+	{DN: string(IdentityDN), Class: clm.IdentityRoot},
+	{DN: TicketsDN, Class: clm.TicketRoot},
+	{DN: EnginesDN, Class: clm.EngineRoot},
+	{DN: `\VED\Certificate Authority`, Class: clm.SSHRoot},
+	{DN: `\VED\Certificate Authority\SSH`, Class: clm.SSHRoot},
+	{DN: SSHTemplatesDN, Class: clm.SSHRoot},
+	{DN: SSHKeyPairsDN, Class: clm.SSHRoot},
+	{DN: `\VED\Logging`, Class: clm.Container.Kind("logroot")},
+	{DN: `\VED\Encryption`, Class: clm.Container.Kind("encryptionroot")},
+	{DN: `\VED\Secret Store`, Class: clm.Container.Kind("secretstoreroot")},
+	{DN: `\VED\Discovery`, Class: clm.Container.Kind("discoveryroot")},
+	{DN: `\VED\Intermediate and Root Certificates`, Class: clm.Container.Kind("intermediateandrootcertificates")},
+}
+
+// The places of SSH certificates' templates and of the key pairs that sign them.
+const (
+	SSHTemplatesDN = `\VED\Certificate Authority\SSH\Templates`
+	SSHKeyPairsDN  = `\VED\Certificate Authority\SSH\Key Pairs`
 )
 
 // applications are the ids under which the well-known clients ask for tokens.
@@ -67,10 +92,9 @@ func (c *Core) Setup(ctx context.Context, password secret.Plain) (first bool, er
 			return false, err
 		}
 	}
-	for _, p := range []Put{
+	for _, p := range slices.Concat(roots, []Put{
 		embeddedCA(DefaultCA, RSAIssuer), embeddedCA(ECDSACA, ECDSAIssuer), {DN: DefaultZone, Class: clm.Folder},
-		{DN: FieldsDN, Class: clm.FieldRoot},
-	} {
+	}) {
 		if _, err := c.Object(ctx, clm.System, p.DN); err == nil {
 			continue
 		}
@@ -86,15 +110,54 @@ func (c *Core) Setup(ctx context.Context, password secret.Plain) (first bool, er
 			return false, err
 		}
 	}
-	err = c.db.Read(ctx, func(tx *store.Tx) error {
-		_, err := tx.PrincipalByName(Admin)
-		return err
-	})
-	if !errors.Is(err, clm.NotFound) {
+	if err := c.showPrincipals(ctx); err != nil {
+		return false, err
+	}
+	if _, err := c.PrincipalNamed(ctx, Everyone); errors.Is(err, clm.NotFound) {
+		_, err = c.PutPrincipal(ctx, clm.System, PutPrincipal{Name: Everyone, IsGroup: true})
+		if err != nil {
+			return false, err
+		}
+	}
+	if _, err = c.PrincipalNamed(ctx, Admin); !errors.Is(err, clm.NotFound) {
 		return false, err
 	}
 	_, err = c.PutPrincipal(ctx, clm.System, PutPrincipal{Name: Admin, Master: true, Password: password})
 	return err == nil, err
+}
+
+// showPrincipals gives those users and groups their objects in the tree that come from
+// an older release.
+func (c *Core) showPrincipals(ctx context.Context) error {
+	missing := func(tx *store.Tx) (list []*store.Principal, err error) {
+		known, err := tx.Principals()
+		for _, p := range known {
+			_, lookup := tx.PathByID(clm.ObjectID(p.ID))
+			if errors.Is(lookup, clm.NotFound) {
+				list = append(list, p)
+			} else if err == nil {
+				err = lookup
+			}
+		}
+		return list, err
+	}
+	var without []*store.Principal
+	if err := c.db.Read(ctx, func(tx *store.Tx) (err error) {
+		without, err = missing(tx)
+		return err
+	}); err != nil || len(without) == 0 {
+		return err
+	}
+	return c.db.Write(ctx, store.Entry{Actor: clm.System, Action: "show principals", Subject: string(IdentityDN)}, func(tx *store.Tx) error {
+		list, err := missing(tx)
+		for _, p := range list {
+			if err == nil {
+				copied := *p
+				err = savePrincipal(tx, &copied)
+			}
+		}
+		return err
+	})
 }
 
 // HasAdmin reports whether the user admin exists, that is, whether Setup has been

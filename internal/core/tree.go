@@ -168,10 +168,35 @@ func (p Put) diff(tx *store.Tx, dn clm.DN) (above clm.Path, o *clm.Object, chang
 		above, o = path[:len(path)-1], &copied
 	}
 	o.Own, o.Policy, o.Grants = copyOf(o.Own), copyOf(o.Policy), copyOf(o.Grants)
+	if p, err = p.referring(tx); err != nil {
+		return nil, nil, nil, err
+	}
 	changes = append(changes, p.diffOwn(o)...)
 	changes = append(changes, p.diffPolicy(o)...)
+	for i, change := range changes {
+		if changes[i].Values, err = dereferred(tx, change.Values); err != nil {
+			return nil, nil, nil, err
+		}
+	}
 	rights, err := p.diffRights(tx, o)
 	return above, o, append(changes, rights...), err
+}
+
+// referring is the put with references in place of DNs of what is there.
+func (p Put) referring(tx *store.Tx) (_ Put, err error) {
+	p.Own, p.Policy = copyOf(p.Own), copyOf(p.Policy)
+	for a, values := range p.Own {
+		if clm.Referring[a] && err == nil {
+			p.Own[a], err = refer(tx, clm.System, values, false)
+		}
+	}
+	for key, rule := range p.Policy {
+		if clm.Referring[key.Attr] && err == nil {
+			rule.Values, err = refer(tx, clm.System, rule.Values, false)
+			p.Policy[key] = rule
+		}
+	}
+	return p, err
 }
 
 func (p Put) diffOwn(o *clm.Object) (changes []Change) {

@@ -57,6 +57,6 @@ func (r *Rig) Gates(dn string) (n int, err error) {
 		return 0, err
 	}
 	defer db.Close()
-	err = db.QueryRow("SELECT COUNT(*) FROM gates JOIN work ON work.id = gates.work WHERE work.subject = $1", string(o.ID)).Scan(&n)
+	err = db.QueryRow("SELECT COUNT(*) FROM tickets WHERE subject = $1", string(o.ID)).Scan(&n)
 	return n, err
 }

@@ -346,7 +346,7 @@ func (f *filler) version(h *store.Holding, t team, begin time.Time, life time.Du
 // work is open work: mostly it has stopped.
 func (f *filler) work(o *clm.Object, n int, r *random.Rand) *clm.Work {
 	w := clm.Begin(clm.Enroll, []clm.Stage{clm.Submit, clm.Collect, clm.CreateKey}[r.IntN(3)], f.now)
-	w.ID, w.Subject, w.Begun, w.Epoch, w.Actor, w.NotBefore = clm.WorkID(n*16+16), o.ID, true, 1, "admin", clm.Never
+	w.ID, w.Subject, w.Begun, w.Epoch, w.Actor, w.NotBefore = clm.WorkID(n*16+18), o.ID, true, 1, "admin", clm.Never
 	if r.IntN(5) > 0 {
 		w.Failure = "the authority refused the request"
 	}

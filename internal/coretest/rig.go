@@ -59,6 +59,7 @@ type Options struct {
 	Fault      func(statement string) error // see store.Options
 	LockWait   time.Duration                // see store.Options
 	Rewrite    func(statement string) string
+	Expand     core.Expander
 }
 
 // New makes a rig. When the test ends it looks for every secret that the test has
@@ -90,7 +91,7 @@ func (r *Rig) Start(o Options) {
 	connectors := maps.Clone(all.Registry)
 	maps.Copy(connectors, o.Connectors)
 	r.Core = core.New(core.Config{
-		DB: r.DB, Box: r.Box, Connectors: connectors, MakeIssuer: MakeIssuer, MakeResponder: embedded.NewResponder, Log: slog.New(slog.NewTextHandler(r.Log, nil)), Workers: o.Workers, Rehearsal: o.Rehearsal,
+		DB: r.DB, Box: r.Box, Connectors: connectors, MakeIssuer: MakeIssuer, MakeResponder: embedded.NewResponder, Log: slog.New(slog.NewTextHandler(r.Log, nil)), Workers: o.Workers, Rehearsal: o.Rehearsal, Expand: o.Expand,
 	})
 	if r.Admin = r.Database.admin; r.Admin.ID == "" {
 		if _, err := r.Setup(ctx, r.Password); err != nil {

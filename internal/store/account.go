@@ -13,13 +13,14 @@ type Principal struct {
 	Name     string
 	IsGroup  bool
 	Master   bool
+	Auditor  bool
 	Password string            // its argon2id hash; empty: nobody logs in with one
 	In       []clm.PrincipalID // the groups it is directly in
 }
 
 func scanPrincipal(r row) (*Principal, error) {
 	var p Principal
-	err := r.Scan(&p.ID, &p.Name, &p.IsGroup, &p.Master, &p.Password)
+	err := r.Scan(&p.ID, &p.Name, &p.IsGroup, &p.Master, &p.Auditor, &p.Password)
 	return &p, err
 }
 
@@ -36,7 +37,7 @@ func (tx *Tx) Principals() (map[clm.PrincipalID]*Principal, error) {
 	if known != nil {
 		return known, nil
 	}
-	found, err := all(tx, scanPrincipal, "SELECT id, name, is_group, master, password FROM principals")
+	found, err := all(tx, scanPrincipal, "SELECT id, name, is_group, master, auditor, password FROM principals")
 	if err != nil {
 		return nil, err
 	}
@@ -82,9 +83,10 @@ func (tx *Tx) SavePrincipal(p *Principal) error {
 	if p.ID == "" {
 		p.ID = clm.PrincipalID(newGUID(tx.Now))
 	}
-	if _, err := tx.c.exec(`INSERT INTO principals (id, name, name_key, is_group, master, password) VALUES ($1, $2, $3, $4, $5, $6)
-		ON CONFLICT (id) DO UPDATE SET name = excluded.name, name_key = excluded.name_key, is_group = excluded.is_group, master = excluded.master, password = excluded.password`,
-		string(p.ID), p.Name, strings.ToLower(p.Name), p.IsGroup, p.Master, p.Password); err != nil {
+	if _, err := tx.c.exec(`INSERT INTO principals (id, name, name_key, is_group, master, auditor, password) VALUES ($1, $2, $3, $4, $5, $6, $7)
+		ON CONFLICT (id) DO UPDATE SET name = excluded.name, name_key = excluded.name_key, is_group = excluded.is_group, master = excluded.master,
+		auditor = excluded.auditor, password = excluded.password`,
+		string(p.ID), p.Name, strings.ToLower(p.Name), p.IsGroup, p.Master, p.Auditor, p.Password); err != nil {
 		return tx.duplicate(err)
 	}
 	if _, err := tx.c.exec("DELETE FROM members WHERE member = $1", string(p.ID)); err != nil {
@@ -92,6 +94,21 @@ func (tx *Tx) SavePrincipal(p *Principal) error {
 	}
 	for _, group := range p.In {
 		if _, err := tx.c.exec("INSERT INTO members (of, member) VALUES ($1, $2)", string(group), string(p.ID)); err != nil {
+			return err
+		}
+	}
+	return tx.treeChanged()
+}
+
+// DropPrincipal takes a user or group away, with its memberships and its sessions.
+func (tx *Tx) DropPrincipal(id clm.PrincipalID) error {
+	for _, query := range []string{
+		"DELETE FROM members WHERE member = $1 OR of = $1",
+		"UPDATE sessions SET ended = TRUE, refresh_hash = NULL WHERE principal = $1",
+		"DELETE FROM preferences WHERE principal = $1",
+		"DELETE FROM principals WHERE id = $1",
+	} {
+		if _, err := tx.c.exec(query, string(id)); err != nil {
 			return err
 		}
 	}

@@ -41,7 +41,11 @@ type Bulk struct {
 func (b *Bulk) Add(h Holding) {
 	o := h.Object
 	own, policy, grants := columns(o)
-	b.objects = append(b.objects, []any{string(o.ID), string(h.Folder), string(o.DN), []byte(o.DN.Key()), string(o.Class), own, policy, grants, o.Created, o.Revision})
+	number := o.Number
+	if number == 0 && len(h.Versions) > 0 {
+		number = int64(h.Versions[0].ID) // no other object is known by it
+	}
+	b.objects = append(b.objects, []any{string(o.ID), number, string(h.Folder), string(o.DN), []byte(o.DN.Key()), string(o.Class), own, policy, grants, o.Created, o.Revision})
 	k, print, cn, at := NewCohort(o, h.Folder), "", "", place{created: o.Created}
 	var current clm.Version
 	for _, v := range h.Versions {
@@ -80,7 +84,7 @@ func (b *Bulk) Add(h Holding) {
 // Take returns the rows that have been gathered since it was last called.
 func (b *Bulk) Take() []Table {
 	tables := []Table{
-		{"objects", "id, parent, dn, dn_key, class, own, policy, grants, created, revision", b.objects},
+		{"objects", "id, number, parent, dn, dn_key, class, own, policy, grants, created, revision", b.objects},
 		{"certificates", "id, folder, disabled, current, cn_key, names, not_after, cohort, name_key, not_before, renew_at", b.certificates},
 		{"sans", "kind, value, certificate", b.sans},
 		{"versions", "id, certificate, created, user_csr, sealed, csr, key_hash, authority, ref, cert, chain, thumbprint, serial, not_before, not_after", b.versions},

@@ -142,7 +142,7 @@ func sansOf(names clm.Names) (sans []san) {
 
 // AddVersion writes a new version down and gives it its ID and time.
 func (tx *Tx) AddVersion(v *clm.Version) error {
-	number, err := tx.db.numbers.give()
+	number, err := tx.newNumber()
 	if err != nil {
 		return err
 	}

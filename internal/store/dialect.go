@@ -31,6 +31,7 @@ type dialect struct {
 	numbers    func(list string) string // a query for the numbers in a JSON list
 	texts      func(list string) string // the same for texts
 	among      string                   // that something is among what a query finds, looked up one by one
+	joined     func(a, b string) string // two columns of bytes, one after the other
 	adapt      *strings.Replacer        // of the schema
 	again      func(error) bool         // the transaction lost a race: run it again
 	duplicate  func(error) bool         // a unique index other than a primary key refused it
@@ -55,6 +56,7 @@ var sqliteDialect = dialect{
 	latecomers: true,
 	numbers:    func(list string) string { return "SELECT value FROM json_each(" + list + ")" },
 	texts:      func(list string) string { return "SELECT value FROM json_each(" + list + ")" },
+	joined:     func(a, b string) string { return "CAST(" + a + " || " + b + " AS BLOB)" },
 	among:      "IN (%s)",
 	open:       openSQLite,
 }
@@ -79,8 +81,9 @@ var postgresDialect = dialect{
 	texts: func(list string) string {
 		return "SELECT value FROM json_array_elements_text(CAST(" + list + " AS json))"
 	},
-	among: "= ANY (ARRAY(%s))", // for IN it would rather read the whole table
-	open:  openPostgres,
+	joined: func(a, b string) string { return "CAST(" + a + " AS BYTEA) || " + b },
+	among:  "= ANY (ARRAY(%s))", // for IN it would rather read the whole table
+	open:   openPostgres,
 }
 
 func sqliteCode(err error, codes ...int) bool {

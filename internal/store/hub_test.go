@@ -42,10 +42,10 @@ func TestRunnersAreWoken(t *testing.T) {
 		receive(t, "the runner here to be woken", wokenHere)
 		receive(t, "the runner there to be woken", wokenThere)
 
-		gate := clm.Gate{Work: w.ID, Before: clm.CreateKey, Name: "approve"}
-		here.do("gate", func(tx *store.Tx) error { return tx.AddGate(gate) })
-		gate.By = "jo"
-		here.do("decide", func(tx *store.Tx) error { return tx.DecideGate(gate) })
+		gate := clm.Gate{ID: "a", Subject: "a", Work: w.ID, Stage: clm.CreateKey, Name: "approve", Open: true}
+		here.do("gate", func(tx *store.Tx) error { return tx.SaveGate(gate) })
+		gate.Open = false
+		here.do("decide", func(tx *store.Tx) error { return tx.SaveGate(gate) })
 		receive(t, "the runner there to be woken by a decision", wokenThere)
 	})
 }

@@ -5,16 +5,17 @@ import (
 	"fmt"
 )
 
-// numbers hands out the numbers of versions. Clients see them and some keep them in 32
+// numbers hands out the numbers of versions, of objects and of secrets. Clients see them and some keep them in 32
 // bits, so they do not come from ids: they count, over all nodes. Each node takes a
 // block at a time; what it has not used when it ends is lost. They are multiples of
-// four: the three that follow each stand for its parts. Only the writer uses them.
+// four: the three that follow each stand for its parts. Only
+// the writer uses them.
 type numbers struct{ next, end int64 }
 
 const (
 	numberStep   = 4
 	numberBlock  = 4096         // numbers taken at a time
-	numbersAhead = 2 * maxBatch // numbers that must be left when a transaction begins
+	numbersAhead = 8 * maxBatch // numbers that must be left when a transaction begins
 	takeNumbers  = "UPDATE counters SET value = value + $1 WHERE name = 'version' RETURNING value"
 )
 
@@ -42,13 +43,26 @@ func (n *numbers) take(db *DB, c *conn) (err error) {
 	return fmt.Errorf("take numbers: %w", err)
 }
 
-// give is the next number. There is always one: see take.
-func (n *numbers) give() (int64, error) {
+// give is the next number; zero when a transaction has used up all.
+func (n *numbers) give() int64 {
 	if n.next >= n.end {
-		return 0, errors.New("a transaction has used up all numbers")
+		return 0
 	}
 	n.next += numberStep
-	return n.next - numberStep, nil
+	return n.next - numberStep
+}
+
+var errNoNumbers = errors.New("a transaction has used up all numbers")
+
+// newNumber is the next number. Where many writes that share a transaction have used
+// up what was taken ahead, each is run again by itself.
+func (tx *Tx) newNumber() (int64, error) {
+	number := tx.db.numbers.give()
+	if number == 0 {
+		tx.c.lost = errNoNumbers
+		return 0, errNoNumbers
+	}
+	return number, nil
 }
 
 // TakeVersions takes numbers for so many versions, and returns the first; the

@@ -57,13 +57,13 @@ const (
 
 const (
 	stopped = "SELECT w.subject FROM work w WHERE w.done = FALSE AND w.failure <> '' AND w.lane = 'enroll'"
-	gated   = "SELECT w.subject FROM work w JOIN gates g ON g.work = w.id WHERE w.done = FALSE AND w.failure = '' AND w.lane = 'enroll' AND g.before = w.stage AND g.by = ''"
+	gated   = "SELECT w.subject FROM work w JOIN tickets g ON g.work = w.id WHERE w.done = FALSE AND w.failure = '' AND w.lane = 'enroll' AND g.stage = w.stage AND g.open = TRUE"
 
 	// staged needs what clm.Work.State calls Queued to be told from the rest. That the
 	// stage is no empty text lets the index of open work be used.
 	staged = `SELECT w.subject FROM work w WHERE w.done = FALSE AND w.lane = 'enroll' AND w.stage > ''
 		AND CASE WHEN w.begun = TRUE OR w.failure <> '' OR w.stage = 'create-csr' AND w.due = ? OR EXISTS
-			(SELECT 1 FROM gates g WHERE g.work = w.id AND g.before = w.stage AND g.by = '') THEN w.stage ELSE '' END %s`
+			(SELECT 1 FROM tickets g WHERE g.work = w.id AND g.stage = w.stage AND g.open = TRUE) THEN w.stage ELSE '' END %s`
 )
 
 // selects makes the filter ready.

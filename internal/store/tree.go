@@ -18,6 +18,7 @@ type treeCache struct {
 	mu         sync.Mutex
 	revision   int64
 	objects    map[string]*clm.Object // by key of the DN
+	byID       map[clm.ObjectID]*clm.Object
 	folders    []FolderPath
 	principals map[clm.PrincipalID]*Principal
 }
@@ -25,7 +26,7 @@ type treeCache struct {
 // at returns the cache, emptied if it is of another revision.
 func (t *treeCache) at(revision int64) *treeCache {
 	if t.revision != revision {
-		t.revision, t.objects, t.folders, t.principals = revision, map[string]*clm.Object{}, nil, nil
+		t.revision, t.objects, t.byID, t.folders, t.principals = revision, map[string]*clm.Object{}, map[clm.ObjectID]*clm.Object{}, nil, nil
 	}
 	return t
 }
@@ -93,12 +94,20 @@ func (tx *Tx) Path(dn clm.DN) (clm.Path, error) {
 
 // PathByID is Path for an object known by its GUID.
 func (tx *Tx) PathByID(id clm.ObjectID) (clm.Path, error) {
-	o, err := one(tx, scanObject, selectObject+" WHERE o.id = $1", string(id))
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, clm.NotFound
-	}
+	revision, err := tx.treeRevision()
 	if err != nil {
 		return nil, err
+	}
+	o := tx.db.tree.known(revision, func(t *treeCache) *clm.Object { return t.byID[id] })
+	if o == nil {
+		o, err = one(tx, scanObject, selectObject+" WHERE o.id = $1", string(id))
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil, clm.NotFound
+		}
+		if err != nil {
+			return nil, err
+		}
+		tx.remember(revision, o)
 	}
 	var path clm.Path
 	if parent := o.DN.Parent(); parent != "" {
@@ -114,30 +123,43 @@ func (tx *Tx) object(dn clm.DN) (*clm.Object, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, cache := dn.Key(), &tx.db.tree
-	cache.mu.Lock()
-	o, ok := cache.at(revision).objects[key]
-	cache.mu.Unlock()
-	if ok {
+	key := dn.Key()
+	if o := tx.db.tree.known(revision, func(t *treeCache) *clm.Object { return t.objects[key] }); o != nil {
 		return o, nil
 	}
-	o, err = one(tx, scanObject, selectObject+" WHERE o.dn_key = $1", []byte(key))
-	if err == nil && !o.Class.IsNumerous() && tx.isOf(revision) {
-		cache.mu.Lock()
-		cache.at(revision).objects[key] = o
-		cache.mu.Unlock()
+	o, err := one(tx, scanObject, selectObject+" WHERE o.dn_key = $1", []byte(key))
+	if err == nil {
+		tx.remember(revision, o)
 	}
 	return o, err
 }
 
-const objectColumns = "o.id, o.dn, o.class, o.own, o.policy, o.grants, o.created, o.revision"
+// known is what lies in the cache, as of the revision; nil where it does not.
+func (t *treeCache) known(revision int64, get func(*treeCache) *clm.Object) *clm.Object {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return get(t.at(revision))
+}
+
+// remember keeps the object in the cache, unless it is one of many.
+func (tx *Tx) remember(revision int64, o *clm.Object) {
+	if o.Class.IsNumerous() || !tx.isOf(revision) {
+		return
+	}
+	cache := &tx.db.tree
+	cache.mu.Lock()
+	defer cache.mu.Unlock()
+	cache.at(revision).objects[o.DN.Key()], cache.at(revision).byID[o.ID] = o, o
+}
+
+const objectColumns = "o.id, o.number, o.dn, o.class, o.own, o.policy, o.grants, o.created, o.revision"
 
 const selectObject = "SELECT " + objectColumns + ", COALESCE(c.current, 0) FROM objects o LEFT JOIN certificates c ON c.id = o.id"
 
 func scanObject(r row) (*clm.Object, error) {
 	var o clm.Object
 	var own, policy, grants string
-	if err := r.Scan(&o.ID, &o.DN, &o.Class, &own, &policy, &grants, &o.Created, &o.Revision, &o.Current); err != nil {
+	if err := r.Scan(&o.ID, &o.Number, &o.DN, &o.Class, &own, &policy, &grants, &o.Created, &o.Revision, &o.Current); err != nil {
 		return nil, err
 	}
 	var err error
@@ -200,10 +222,14 @@ func (tx *Tx) AddObject(o *clm.Object, parent clm.ObjectID) error {
 		o.ID = tx.NewObjectID()
 	}
 	o.Created, o.Revision = micros(tx.Now), tx.db.ids.next(tx.Now)
+	var err error
+	if o.Number, err = tx.newNumber(); err != nil {
+		return err
+	}
 	own, policy, grants := columns(o)
-	_, err := tx.c.exec(`INSERT INTO objects (id, parent, dn, dn_key, class, own, policy, grants, created, revision)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-		string(o.ID), string(parent), string(o.DN), []byte(o.DN.Key()), string(o.Class), own, policy, grants, o.Created, o.Revision)
+	_, err = tx.c.exec(`INSERT INTO objects (id, number, parent, dn, dn_key, class, own, policy, grants, created, revision)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+		string(o.ID), o.Number, string(parent), string(o.DN), []byte(o.DN.Key()), string(o.Class), own, policy, grants, o.Created, o.Revision)
 	if err != nil {
 		return tx.duplicate(err)
 	}
@@ -308,7 +334,9 @@ func (tx *Tx) DeleteObject(o *clm.Object) error {
 		return err
 	}
 	for _, query := range []string{
-		"DELETE FROM gates WHERE work IN (SELECT id FROM work WHERE subject = $1 AND NOT " + outlives + ")",
+		"DELETE FROM objects WHERE id IN (SELECT id FROM tickets WHERE subject = $1)",
+		"DELETE FROM tickets WHERE subject = $1",
+		"DELETE FROM tickets WHERE id = $1",
 		"DELETE FROM work WHERE subject = $1 AND NOT " + outlives,
 		"INSERT INTO past_keys (key_hash) SELECT DISTINCT key_hash FROM versions WHERE certificate = $1 AND cert IS NOT NULL AND key_hash IS NOT NULL ON CONFLICT (key_hash) DO NOTHING",
 		"DELETE FROM revocations WHERE version IN (SELECT id FROM versions WHERE certificate = $1 AND " + unworked + ")",

@@ -62,10 +62,14 @@ func (tx *Tx) saveWork(w clm.Work, due time.Time, held bool) error {
 	return err
 }
 
-// EndWork closes the work, whatever a worker that holds it may bring later.
+// EndWork closes the work, whatever a worker that holds it may bring later, and takes
+// its gates away.
 func (tx *Tx) EndWork(id clm.WorkID) error {
 	_, err := tx.c.exec("UPDATE work SET done = TRUE, epoch = epoch + 1 WHERE id = $1 AND done = FALSE", int64(id))
 	tx.moved(clm.Work{ID: id})
+	if err == nil {
+		_, err = tx.DropGates(id)
+	}
 	return err
 }
 
@@ -130,46 +134,10 @@ func (db *DB) ResumeRevocations(ctx context.Context, tries int, before time.Time
 	return resumed, err
 }
 
-// DropGates takes away the gates of a work and returns how many were undecided.
-func (tx *Tx) DropGates(id clm.WorkID) (undecided int, err error) {
-	dropped, err := all(tx, scanOne[string], "DELETE FROM gates WHERE work = $1 RETURNING by", int64(id))
-	for _, by := range dropped {
-		if by == "" {
-			undecided++
-		}
-	}
-	return undecided, err
-}
-
-// AddGate puts a gate before a stage of the work.
-func (tx *Tx) AddGate(g clm.Gate) error {
-	_, err := tx.c.exec("INSERT INTO gates (work, before, name, by, yes, at) VALUES ($1, $2, $3, $4, $5, $6)",
-		int64(g.Work), string(g.Before), g.Name, g.By, g.Yes, micros(g.At))
-	return err
-}
-
-// DecideGate writes the decision on a gate down and lets runners look again.
-func (tx *Tx) DecideGate(g clm.Gate) error {
-	_, err := tx.c.exec("UPDATE gates SET by = $1, yes = $2, at = $3 WHERE work = $4 AND before = $5 AND name = $6",
-		g.By, g.Yes, micros(g.At), int64(g.Work), string(g.Before), g.Name)
-	tx.moved(clm.Work{ID: g.Work})
-	return err
-}
-
-// Gates lists the gates of a work.
-func (tx *Tx) Gates(id clm.WorkID) ([]clm.Gate, error) {
-	return all(tx, func(r row) (g clm.Gate, err error) {
-		var at int64
-		err = r.Scan(&g.Work, &g.Before, &g.Name, &g.By, &g.Yes, &at)
-		g.At = fromMicros(at)
-		return g, err
-	}, "SELECT work, before, name, by, yes, at FROM gates WHERE work = $1 ORDER BY before, name", int64(id))
-}
-
 // claimable is what work must be, once it is due, for somebody to claim it: it
-// goes on, and stands before no undecided gate.
+// goes on, and stands before no open gate.
 const claimable = `done = FALSE AND failure = ''
-	AND NOT EXISTS (SELECT 1 FROM gates WHERE gates.work = work.id AND gates.before = work.stage AND gates.by = '')`
+	AND NOT EXISTS (SELECT 1 FROM tickets WHERE tickets.work = work.id AND tickets.stage = work.stage AND tickets.open = TRUE)`
 
 // Claim takes up to most works that are due and stand before no undecided gate,
 // for so long as the lease lasts. A work whose lease has run out is due again.

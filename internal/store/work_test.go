@@ -231,9 +231,9 @@ func TestStoppedWorkIsLeftAlone(t *testing.T) {
 func TestGate(t *testing.T) {
 	onEach(t, func(t *testing.T, n node) {
 		gated, open := n.enroll("gated", n.Now()), n.enroll("open", n.Now())
-		gate := clm.Gate{Work: gated.ID, Before: clm.CreateKey, Name: "approve"}
+		gate := clm.Gate{ID: "a", Subject: "gated", Work: gated.ID, Stage: clm.CreateKey, Point: clm.Start, Name: "approve", Open: true}
 		n.do("gate", func(tx *store.Tx) error {
-			return errors.Join(tx.AddGate(gate), tx.AddGate(clm.Gate{Work: open.ID, Before: clm.Submit, Name: "approve"}))
+			return errors.Join(tx.SaveGate(gate), tx.SaveGate(clm.Gate{ID: "b", Subject: "open", Work: open.ID, Stage: clm.Submit, Name: "approve", Open: true}))
 		})
 		if got := subjects(n.claim(10)); !slices.Equal(got, []string{"open"}) {
 			t.Errorf("got %v, want the work whose gate is further on", got)
@@ -241,8 +241,8 @@ func TestGate(t *testing.T) {
 		if at, any, err := n.NextDue(context.Background()); err != nil || any && !at.After(n.Now()) {
 			t.Errorf("got work due at %v, %v, %v; want none before the lease of the other ends", at, any, err)
 		}
-		gate.By, gate.Yes, gate.At = "jo", true, n.Now()
-		n.do("decide", func(tx *store.Tx) error { return tx.DecideGate(gate) })
+		gate.Open = false
+		n.do("decide", func(tx *store.Tx) error { return tx.SaveGate(gate) })
 		if got := subjects(n.claim(10)); !slices.Equal(got, []string{"gated"}) {
 			t.Errorf("got %v once the gate is decided", got)
 		}

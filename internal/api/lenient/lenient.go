@@ -84,17 +84,41 @@ func (i *Int) UnmarshalJSON(data []byte) error {
 	if !i.see(data) {
 		return nil
 	}
-	text, err := scalar(data)
-	if err == nil {
-		i.Value, err = strconv.Atoi(strings.TrimSpace(text))
-	}
-	if err != nil {
-		i.Value, i.Wrong = 0, string(data)
-		if text != "" {
-			i.Wrong = text
-		}
+	value, wrong := wholeNumber(data, strconv.IntSize)
+	i.Value, i.Wrong = int(value), wrong
+	return nil
+}
+
+// Int64 is a whole number as large as the ids of vault entries, read as Int is.
+type Int64 struct {
+	Presence
+	Value int64
+	Wrong string // what was given instead of a number; empty when it is one
+}
+
+// UnmarshalJSON does not fail.
+func (i *Int64) UnmarshalJSON(data []byte) error {
+	*i = Int64{}
+	if i.see(data) {
+		i.Value, i.Wrong = wholeNumber(data, 64)
 	}
 	return nil
+}
+
+// wholeNumber reads a number or a string that holds one. When it is none, wrong
+// is what was given.
+func wholeNumber(data []byte, bits int) (value int64, wrong string) {
+	text, err := scalar(data)
+	if err == nil {
+		value, err = strconv.ParseInt(strings.TrimSpace(text), 10, bits)
+	}
+	switch {
+	case err == nil:
+		return value, ""
+	case text != "":
+		return 0, text
+	}
+	return 0, string(data)
 }
 
 // String is a text; a number or a boolean is taken as it is written.
@@ -139,6 +163,23 @@ func (l *StringList) UnmarshalJSON(data []byte) error {
 	}
 	l.Values = values
 	return nil
+}
+
+// NonEmpty has the values that are not the empty string. It has none when the list
+// was left out, and for every way in which clients ask to clear a list: null, "",
+// [], [""], [null], and ["null"], which the vendor's page POST Config/Write tells
+// them to send.
+func (l StringList) NonEmpty() []string {
+	var values []string
+	for _, v := range l.Values {
+		if v != "" {
+			values = append(values, v)
+		}
+	}
+	if len(values) == 1 && values[0] == "null" {
+		return nil
+	}
+	return values
 }
 
 func flatten(data []byte) ([]string, error) {
@@ -189,13 +230,15 @@ func (d *Date) UnmarshalJSON(data []byte) error {
 // dateLayouts are tried in turn. Go reads fractions of a second in all of them.
 var dateLayouts = []string{
 	time.RFC3339, "2006-01-02 15:04:05Z07:00", "2006-01-02T15:04:05", "2006-01-02 15:04:05", time.DateOnly,
+	"01/02/2006 15:04:05",
 }
 
 // ParseDate reads a date, or a date and time with or without an offset; without
-// one it is UTC. It also reads the form of .NET's older serialisers,
-// /Date(milliseconds)/.
+// one it is UTC. The day may be written month first, as 10/31/2013 18:16:01. It
+// also reads the form of .NET's older serialisers, /Date(milliseconds)/, with
+// its slashes escaped or not.
 func ParseDate(s string) (time.Time, error) {
-	s = strings.TrimSpace(s)
+	s = strings.ReplaceAll(strings.TrimSpace(s), `\/`, "/")
 	if inner, ok := strings.CutPrefix(s, "/Date("); ok {
 		inner, ok = strings.CutSuffix(inner, ")/")
 		ms, err := strconv.ParseInt(withoutZone(inner), 10, 64)

@@ -69,6 +69,29 @@ func TestInt(t *testing.T) {
 	}
 }
 
+// TestInt64 holds ids that are larger than those of Int may be.
+func TestInt64(t *testing.T) {
+	set := Presence{Set: true}
+	for _, c := range []struct {
+		name, data string
+		want       Int64
+	}{
+		{"number", `9007199254740993`, Int64{set, 9007199254740993, ""}},
+		{"string", `" 9223372036854775807 "`, Int64{set, 9223372036854775807, ""}},
+		{"negative", `-1`, Int64{set, -1, ""}},
+		{"null is no value", `null`, Int64{Presence: Presence{Null: true}}},
+		{"a word", `"soon"`, Int64{set, 0, "soon"}},
+		{"empty string", `""`, Int64{set, 0, `""`}},
+		{"too large", `9223372036854775808`, Int64{set, 0, "9223372036854775808"}},
+		{"an object", `{}`, Int64{set, 0, "{}"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var got Int64
+			check(t, json.Unmarshal([]byte(c.data), &got), false, got, c.want)
+		})
+	}
+}
+
 // TestString takes numbers and booleans as they are written.
 func TestString(t *testing.T) {
 	set := Presence{Set: true}
@@ -117,6 +140,35 @@ func TestStringList(t *testing.T) {
 	}
 }
 
+// TestNonEmpty has a row for every way in which clients clear a list, and for those
+// that only look like it.
+func TestNonEmpty(t *testing.T) {
+	for _, c := range []struct {
+		name, data string
+		want       []string
+	}{
+		{"left out", `{}`, nil},
+		{"null", `{"L":null}`, nil},
+		{"an empty string", `{"L":""}`, nil},
+		{"an empty array", `{"L":[]}`, nil},
+		{"an empty string in an array", `{"L":[""]}`, nil},
+		{"null in an array", `{"L":[null]}`, nil},
+		{"the word null", `{"L":["null"]}`, nil},
+		{"the word null and an empty string", `{"L":["","null"]}`, nil},
+		{"real values", `{"L":["a","b"]}`, []string{"a", "b"}},
+		{"a real value among empty ones", `{"L":["",null,"a",""]}`, []string{"a"}},
+		{"the word null among real values", `{"L":["null","a"]}`, []string{"null", "a"}},
+		{"zero", `{"L":0}`, []string{"0"}},
+		{"no", `{"L":false}`, []string{"false"}},
+		{"a blank", `{"L":" "}`, []string{" "}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var got struct{ L StringList }
+			check(t, json.Unmarshal([]byte(c.data), &got), false, got.L.NonEmpty(), c.want)
+		})
+	}
+}
+
 // TestDate has a row for every form of a date that clients send.
 func TestDate(t *testing.T) {
 	at := time.Date(2020, 1, 15, 14, 46, 53, 0, time.UTC)
@@ -136,6 +188,10 @@ func TestDate(t *testing.T) {
 		{"milliseconds", "/Date(1579099613000)/", at, false},
 		{"milliseconds with a zone", "/Date(1579099613000-0700)/", at, false},
 		{"milliseconds before 1970", "/Date(-1000)/", time.Unix(-1, 0).UTC(), false},
+		{"seven digits without an offset", "2020-01-15T14:46:53.2296661", at.Add(229666100), false},
+		{"month first", "01/15/2020 14:46:53", at, false},
+		{"day first", "15/01/2020 14:46:53", time.Time{}, true},
+		{"milliseconds between escaped slashes", `\/Date(1579099613000)\/`, at, false},
 		{"a word", "tomorrow", time.Time{}, true},
 		{"empty", "", time.Time{}, true},
 		{"broken milliseconds", "/Date(1", time.Time{}, true},
@@ -147,6 +203,14 @@ func TestDate(t *testing.T) {
 			check(t, err, c.fails, got, Date{Presence{Set: true}, c.want})
 		})
 	}
+}
+
+// TestDateInJSON takes the slashes of a date escaped, as .NET's older serialisers
+// write them.
+func TestDateInJSON(t *testing.T) {
+	var got Date
+	err := json.Unmarshal([]byte(`"\/Date(1579099613000+0100)\/"`), &got)
+	check(t, err, false, got, Date{Presence{Set: true}, time.Date(2020, 1, 15, 14, 46, 53, 0, time.UTC)})
 }
 
 type body struct {

@@ -39,10 +39,3 @@ func TestCertificateAttr(t *testing.T) {
 		})
 	}
 }
-
-// TestCertificateAttrsAreListedOnce lets no attribute be both a value and state.
-func TestCertificateAttrsAreListedOnce(t *testing.T) {
-	if got, want := len(certificateNames), len(certificateAttrs)+len(certificateState); got != want {
-		t.Errorf("got %d different names, want %d", got, want)
-	}
-}

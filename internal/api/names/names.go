@@ -5,7 +5,8 @@
 //
 // The vendor's names are those of its class reference, which all its clients
 // spell with blanks ("Management Type"); a few of its pages leave the blanks out,
-// so names are matched without regard to case and blanks.
+// so names are matched without regard to case and blanks. Its classes and attributes
+// stand in the tables of schema_classes.go and schema_attrs.go.
 package names
 
 import (
@@ -29,7 +30,8 @@ type pair[T ~string] struct {
 // connectors: "Certwright:issue-after".
 const ownPrefix = "Certwright:"
 
-// attributes pairs every attribute that has a meaning on both sides.
+// attributes pairs every attribute that has a meaning on both sides. "Approval
+// Reason" is that of the root of tickets; of a ticket it is clm.ReasonOf.
 var attributes = []pair[clm.Attr]{
 	{"X509 Subject", clm.CommonName},
 	{"Organization", clm.Organization},
@@ -81,49 +83,41 @@ var attributes = []pair[clm.Attr]{
 	{"SSL Listen Host", clm.ListenHost},
 	{"SSL Listen Port", clm.ListenPort},
 
+	{"Label Text", clm.Label},
+	{"Associated Classes", clm.FieldClasses},
+	{"Allowed Values", clm.FieldValues},
+	{"Single", clm.FieldSingle},
+	{"Regular Expression", clm.FieldPattern},
+	{"Mandatory", clm.FieldRequired},
+	{"Default Values", clm.FieldDefaults},
+	{"Policyable", clm.FieldPolicyable},
+	{"Date Only", clm.FieldDateOnly},
+	{"Allowed Characters", clm.FieldCharacters},
+	{"Minimum Length", clm.FieldShortest},
+	{"Maximum Length", clm.FieldLongest},
+
+	{"Workflow", clm.Workflows},
+	{"Workflow Block", clm.WorkflowBlocks},
+	{"Rule Vault Id", clm.RuleVault},
+	{"Approval Reason", clm.Reasons},
+	{"Approval Explanation", clm.Explanation},
+	{"Owner Object", clm.OwnerOf},
+	{"Status", clm.TicketState},
+	{"User Data", clm.UserData},
+	{"Updated By", clm.DecidedBy},
+	{"Last Update", clm.Changed},
+	{"Scheduled Start", clm.ScheduleFrom},
+	{"Scheduled Stop", clm.ScheduleTo},
+
+	{"Full Name", clm.FullName},
+	{"Given Name", clm.GivenName},
+	{"Surname", clm.Surname},
+	{"Internet EMail Address", clm.Email},
+	{"Owner", clm.Owners},
+	{"Assets", clm.Assets},
+	{"Products", clm.Products},
+
 	{"Certificate API ToDo Timeout", clm.WaitSetting},
-}
-
-// classes pairs the classes that have rules with the vendor's names for them. A
-// template is one class here, and many there; see authorityKinds.
-var classes = append([]pair[clm.Class]{
-	{"Tree Root", clm.Root},
-	{"Policy", clm.Folder},
-	{"X509 Certificate Base", clm.CertificateBase},
-	{"X509 Certificate", clm.AnyCertificate},
-	{"X509 Server Certificate", clm.ServerCertificate},
-	{"X509 Device Certificate", clm.DeviceCertificate},
-	{"X509 User Certificate", clm.UserCertificate},
-	{"X509 Code Signing Certificate", clm.CodeSigningCertificate},
-	{"Certificate Authority Base", clm.Authority},
-	{"Device", clm.Device},
-	{"Application Base", clm.Application},
-	{"Metadata Root", clm.FieldRoot},
-}, driverClasses()...)
-
-// drivers are the vendor's classes of applications, one for each driver.
-var drivers = []string{
-	"Basic", "Apache", "PEM", "PKCS#12", "JKS", "CAPI", "GSK", "PKCS11", "iPlanet", "IIS5", "IIS6", "F5", "F5 LTM Advanced", "NetScaler",
-	"A10 AX Traffic Manager", "BlueCoat SSLVA", "Brocade", "CiscoACE", "CiscoCSM", "CiscoCSS", "ConnectDirect", "DataPower", "Imperva MX",
-	"Juniper SAS", "Layer 7 SSG", "Palo Alto Network FW", "Riverbed SteelHead", "Tealeaf PCA", "TealeafSunimp", "VAM nShield", "VamCavium",
-	"VamSCA6000", "VamSunimp", "Adaptable App", "Amazon App", "Azure Key Vault", "Google Cloud App", "HashiCorp Vault PKI",
-}
-
-// fieldKinds are the vendor's classes of custom fields. Here the kind of a field's
-// values is a value of the field (clm.FieldKind).
-var fieldKinds = []pair[string]{
-	{"Metadata Text", clm.TextField}, {"Metadata List", clm.ListField}, {"Metadata DateTime", clm.DateField}, {"Metadata Identity", clm.IdentityField},
-	{"Metadata Choice", clm.ListField},
-}
-
-// authorityKinds are the vendor's classes of certificate authority templates.
-// Here the kind is a value of the template (clm.AuthorityKind).
-var authorityKinds = []string{
-	"Microsoft CA", "Microsoft CA Pool", DefaultAuthorityKind, "OpenSSL CA", "RSA Keon CA", "Entrust Security Manager CA",
-	"Out Of Band CA", "UniCERT CA", "Xolphin CA", "Comodo CCM", "GeotrustTrueFlex CA", "Adaptable CA", "Amazon CA", "Comodo CA",
-	"DigiCert CA", "EntrustNET CA", "Entrust PKI Gateway", "GlobalSign MSSL CA", "Google Cloud CA", "HydrantId CA", "HydrantIdv2 CA",
-	"Geotrust CA", "Geotrust Enterprise CA", "Keynectis Sequoia CA", "OpenTrust PKI CA", "QuoVadis CA", "Redhat CA",
-	"Symantec LHK CA", "Thawte SPKI CA", "Trustwave CA", "VeriSign CA", "Verizon CA", "zOS CA",
 }
 
 // DefaultAuthorityKind is the kind of a template that says nothing.
@@ -133,11 +127,10 @@ const DefaultAuthorityKind = "Self Signed CA"
 // kind for an end date: "Microsoft CA:Specific End Date".
 const endDateSuffix = ":Specific End Date"
 
-// The tables by either side; the vendor's names are folded.
+// The tables by our names, and the pairs of attributes by the vendor's folded ones.
 var (
-	attrByVendor, attrByOurs   = index(attributes)
-	classByVendor, classByOurs = index(classes)
-	kindByVendor               = indexKinds()
+	attrByVendor, attrByOurs = index(attributes)
+	classByOurs              = indexClasses()
 )
 
 func index[T ~string](table []pair[T]) (byVendor map[string]T, byOurs map[T]string) {
@@ -148,19 +141,16 @@ func index[T ~string](table []pair[T]) (byVendor map[string]T, byOurs map[T]stri
 	return byVendor, byOurs
 }
 
-func driverClasses() (all []pair[clm.Class]) {
-	for _, d := range drivers {
-		all = append(all, pair[clm.Class]{d, clm.ApplicationClass(fold(d))})
+// indexClasses leaves out the kinds of authorities and custom fields, which are
+// values of objects of one class.
+func indexClasses() map[clm.Class]string {
+	byOurs := map[clm.Class]string{}
+	for _, d := range classDefs {
+		if d.Kind == "" {
+			byOurs[d.Class] = d.Name
+		}
 	}
-	return all
-}
-
-func indexKinds() map[string]string {
-	kinds := map[string]string{}
-	for _, k := range authorityKinds {
-		kinds[fold(k)] = k
-	}
-	return kinds
+	return byOurs
 }
 
 // fold is the form in which the vendor's names are compared.
@@ -168,8 +158,8 @@ func fold(name string) string { return strings.ToLower(strings.ReplaceAll(name, 
 
 // Attr is our name of the vendor's attribute.
 func Attr(vendor string) clm.Attr {
-	if a, ok := attrByVendor[fold(vendor)]; ok {
-		return a
+	if d, ok := attrDefByVendor[fold(vendor)]; ok {
+		return d.Attr
 	}
 	if at := len(vendor) - len(endDateSuffix); at > 0 && strings.EqualFold(vendor[at:], endDateSuffix) {
 		return clm.EndDateFor(kindName(vendor[:at]))
@@ -215,16 +205,8 @@ func isOwn(name string) bool {
 // which of the vendor's many classes of them it is, in the words of
 // clm.AuthorityKind and clm.FieldKind; for all others it is empty.
 func Class(vendor string) (class clm.Class, kind string) {
-	if c, ok := classByVendor[fold(vendor)]; ok {
-		return c, ""
-	}
-	if k, ok := kindByVendor[fold(vendor)]; ok {
-		return clm.Authority, k
-	}
-	for _, k := range fieldKinds {
-		if fold(k.vendor) == fold(vendor) {
-			return clm.CustomField, k.ours
-		}
+	if d, ok := ClassNamed(vendor); ok {
+		return d.Class, d.Kind
 	}
 	return clm.Class(Unknown + vendor), ""
 }
@@ -248,20 +230,35 @@ func TypeName(o clm.Object) string {
 		}
 		return DefaultAuthorityKind
 	case clm.CustomField:
-		for _, k := range fieldKinds {
-			if slices.Contains(o.Own[clm.FieldKind], k.ours) {
-				return k.vendor
-			}
-		}
-		return fieldKinds[0].vendor
+		return fieldType(o)
 	}
 	return ClassName(o.Class)
 }
 
+// fieldType is the vendor's class of a custom field: the last one of which it has
+// all marks, and text if it says nothing.
+func fieldType(o clm.Object) string {
+	for _, d := range slices.Backward(classDefs) {
+		if d.Class == clm.CustomField && d.Kind != "" && hasAll(o, d.Marks()) {
+			return d.Name
+		}
+	}
+	return "Metadata Text"
+}
+
+func hasAll(o clm.Object, marks map[clm.Attr][]string) bool {
+	for a, values := range marks {
+		if !slices.Equal(o.Own[a], values) {
+			return false
+		}
+	}
+	return true
+}
+
 // kindName is the vendor's spelling of a kind of authority, if he has it.
 func kindName(kind string) string {
-	if k, ok := kindByVendor[fold(kind)]; ok {
-		return k
+	if d, ok := ClassNamed(kind); ok && d.Class == clm.Authority && d.Kind != "" {
+		return d.Kind
 	}
 	return kind
 }

@@ -11,6 +11,13 @@ import (
 	"github.com/certwright/certwright/internal/core"
 )
 
+// configRoutes are the calls about the objects of the tree.
+var configRoutes = []route{
+	{"POST", "/vedsdk/config/dntoguid", anyToken, read((*api).dnToGUID)},
+	{"POST", "/vedsdk/config/guidtodn", anyToken, read((*api).guidToDN)},
+	{"POST", "/vedsdk/config/isvalid", needs("configuration"), read((*api).isValid)},
+}
+
 // The results of the Config calls, and their names, which stand in error texts.
 const (
 	configDone     = 1

@@ -65,7 +65,7 @@ func detailsReply(d core.Details) facts {
 	if place.IsOff() {
 		r["Disabled"] = true
 	}
-	r.add("CertificateAuthorityDN", d.Path.Value(clm.IssuedBy).First())
+	r.add("CertificateAuthorityDN", d.Authority.First())
 	r.add("Description", strings.Join(place.Own[clm.Description], ""))
 	r.add("Origin", strings.Join(place.Own[clm.Origin], ""))
 	return r

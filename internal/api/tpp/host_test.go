@@ -119,7 +119,7 @@ func (h *host) start() {
 }
 
 func (h *host) options() coretest.Options {
-	o := coretest.Options{Idle: h.idle, Connectors: connectors, Rehearsal: true, LockWait: h.wait, Fault: h.faults.at}
+	o := coretest.Options{Idle: h.idle, Connectors: connectors, Rehearsal: true, LockWait: h.wait, Fault: h.faults.at, Expand: Expand}
 	if h.faulty != nil {
 		o.Connectors = maps.Clone(o.Connectors)
 		maps.Copy(o.Connectors, h.faulty.Connectors())

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/go-chi/chi/v5"
@@ -27,9 +28,14 @@ const (
 	resetPattern   = "/vedsdk/certificates/reset"
 )
 
-// routes is everything that is served. The scopes are those of the vendor's page
-// of each call.
-var routes = []route{
+// routes is everything that is served, a list for each part of the API. The scopes
+// are those of the vendor's page of each call.
+var routes = slices.Concat(
+	authRoutes, systemRoutes, certificateRoutes, configRoutes, schemaRoutes, identityRoutes, permissionRoutes, teamRoutes, metadataRoutes,
+	workflowRoutes, secretRoutes, certificateStoreRoutes, credentialRoutes, logRoutes, engineRoutes, preferenceRoutes, sshRoutes,
+)
+
+var authRoutes = []route{
 	{"POST", "/vedauth/authorize", open, read((*api).authorizeAlias)},
 	{"POST", "/vedauth/authorize/oauth", open, read((*api).authorizeOAuth)},
 	{"POST", "/vedauth/authorize/certificate", open, read((*api).authorizeCertificate)},
@@ -40,16 +46,9 @@ var routes = []route{
 	{"GET", "/vedauth/revoke/token", open, (*api).revokeToken},
 	{"POST", "/vedauth/revoke/token", open, (*api).revokeToken},
 	{"POST", "/vedsdk/authorize", open, read((*api).authorizeKey)},
+}
 
-	{"GET", "/vedsdk", open, (*api).ping},
-	{"GET", "/vedsdk/systemstatus/version", anyToken, (*api).version},
-	{"GET", "/vedsdk/identity/self", anyToken, (*api).self},
-	{"POST", "/vedsdk/metadata/get", anyToken, read((*api).metadataGet)},
-
-	{"POST", "/vedsdk/config/dntoguid", anyToken, read((*api).dnToGUID)},
-	{"POST", "/vedsdk/config/guidtodn", anyToken, read((*api).guidToDN)},
-	{"POST", "/vedsdk/config/isvalid", needs("configuration"), read((*api).isValid)},
-
+var certificateRoutes = []route{
 	{"POST", "/vedsdk/certificates/checkpolicy", needs("certificate:manage"), read((*api).checkPolicy)},
 	{"POST", requestPattern, needs("certificate:manage"), read((*api).request)},
 	{"POST", "/vedsdk/certificates/retrieve", needs("certificate:manage"), read((*api).retrieve)},

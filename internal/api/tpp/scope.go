@@ -2,6 +2,7 @@ package tpp
 
 import (
 	"errors"
+	"maps"
 	"strings"
 )
 
@@ -10,7 +11,7 @@ import (
 type access struct {
 	declared bool
 	isOpen   bool     // nobody has to say who they are
-	scopes   []string // one of them is needed; none listed: any token will do
+	scopes   []string // one of them is needed; none listed: any token will do; "any:manage" is any area with that restriction
 }
 
 var (
@@ -63,11 +64,26 @@ func scopeWord(s string) (string, error) {
 	return s, nil
 }
 
+// anyArea stands in what a route needs for whichever area.
+const anyArea = "any"
+
+// restrictions are those of all areas.
+func (s scopes) restrictions() map[string]bool {
+	all := map[string]bool{}
+	for _, has := range s {
+		maps.Copy(all, has)
+	}
+	return all
+}
+
 // covers reports whether everything that other asks for is in s. Restrictions do
 // not imply one another; an area alone is in whatever names that area.
 func (s scopes) covers(other scopes) bool {
 	for area, wanted := range other {
 		has, ok := s[area]
+		if area == anyArea {
+			has, ok = s.restrictions(), true
+		}
 		if !ok {
 			return false
 		}

@@ -24,9 +24,11 @@ var stages = map[clm.Stage]struct {
 	number int
 	name   string
 }{
+	clm.Start:     {0, "Start Processing"},
 	clm.CreateKey: {300, "Create Key"},
 	clm.CreateCSR: {400, "Create CSR"},
 	clm.Submit:    {500, "Post CSR"},
+	clm.Approval:  {600, "Approve Request"},
 	clm.Collect:   {700, "Retrieve Certificate"},
 	clm.Activate:  {700, "Retrieve Certificate"},
 	clm.Disown:    {700, "Retrieve Certificate"},
@@ -55,6 +57,9 @@ func progressOf(o *core.Open) progress {
 		}
 		return progress{0, statusQueued, false}
 	case clm.Gated:
+		if len(o.Gates) > 0 {
+			s = stages[o.Gates[0].Point]
+		}
 		return progress{s.number, statusGated, false}
 	case clm.AwaitsCSR:
 		return progress{s.number, statusNoCSR, false}

@@ -1,0 +1,4 @@
+package tpp
+
+// permissionRoutes are the calls about rights.
+var permissionRoutes = []route{}

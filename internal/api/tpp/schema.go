@@ -1,0 +1,4 @@
+package tpp
+
+// schemaRoutes are the calls about classes and attributes.
+var schemaRoutes = []route{}

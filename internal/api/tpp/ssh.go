@@ -1,0 +1,4 @@
+package tpp
+
+// sshRoutes are the calls about SSH certificates.
+var sshRoutes = []route{}

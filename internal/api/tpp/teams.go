@@ -1,0 +1,4 @@
+package tpp
+
+// teamRoutes are the calls about teams.
+var teamRoutes = []route{}

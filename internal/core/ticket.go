@@ -1,0 +1,416 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/certwright/certwright/internal/clm"
+	"github.com/certwright/certwright/internal/store"
+)
+
+// A Ticket is a question to those who have to say yes before work goes on.
+type Ticket struct {
+	clm.Object
+	Gate      clm.Gate
+	Blocks    clm.DN            // what waits for the yes
+	Workflow  clm.DN            // what asks; empty where an edge does, or where it is gone
+	Approvers []clm.PrincipalID // all have to say yes; none: a master has to
+	Approved  []clm.PrincipalID // those that have
+	State     string            // one of the states of a ticket
+	Reason    string
+}
+
+// MaxTickets is how many tickets are listed at most.
+const MaxTickets = 10_000
+
+// TicketKinds are the ways in which the calls about tickets fail. Of NotFound, Field
+// says whether it is the ticket, the object or the workflow. Denied: the actor is none
+// of the approvers, or has asked for the work.
+var TicketKinds = []clm.Kind{clm.Internal, clm.Invalid, clm.NotFound, clm.Denied}
+
+func noTicket(id clm.ObjectID) error {
+	return clm.About(string(id), clm.Fail(clm.NotFound, "ticket", ""))
+}
+
+// ticket finds a ticket that the actor may see: who is asked, and who may read what
+// waits or the tickets altogether. One that was said yes to is gone.
+func (c *Core) ticket(tx *store.Tx, who clm.Actor, id clm.ObjectID) (t Ticket, err error) {
+	g, err := tx.Gate(id)
+	if err == nil && !g.Holds(tx.Now) {
+		err = clm.NotFound
+	}
+	var path clm.Path
+	if err == nil {
+		path, err = tx.PathByID(id)
+	}
+	if errors.Is(err, clm.NotFound) {
+		return t, noTicket(id)
+	}
+	if err != nil {
+		return t, err
+	}
+	t = Ticket{Object: *path.Last(), Gate: g, State: firstOf(path.Last(), clm.TicketState)}
+	t.Approvers, t.Approved = principals(t.Own[clm.Approvers]), principals(t.Own[clm.Approvals])
+	blocked, err := tx.PathByID(g.Subject)
+	if err != nil && !errors.Is(err, clm.NotFound) {
+		return t, err
+	}
+	mayRead := path.Rights(who).Has(clm.Read) || slices.ContainsFunc(t.Approvers, who.Is)
+	if err == nil {
+		t.Blocks = blocked.Last().DN
+		mayRead = mayRead || blocked.Rights(who).Has(clm.Read)
+	}
+	if !mayRead {
+		return t, noTicket(id)
+	}
+	if w, ok := clm.RefID(firstOf(&t.Object, clm.Workflows)); ok {
+		workflow, err := tx.PathByID(w)
+		if err == nil {
+			t.Workflow = workflow.Last().DN
+		} else if !errors.Is(err, clm.NotFound) {
+			return t, err
+		}
+	}
+	t.Reason, err = c.reason(tx, t)
+	return t, err
+}
+
+func principals(ids []string) (list []clm.PrincipalID) {
+	for _, id := range ids {
+		list = append(list, clm.PrincipalID(id))
+	}
+	return list
+}
+
+// reason is the reason of a ticket in words: what stands behind its code at the root
+// of tickets, or the reason itself where it is no code.
+func (c *Core) reason(tx *store.Tx, t Ticket) (string, error) {
+	given := firstOf(&t.Object, clm.ReasonOf)
+	root, err := tx.Path(TicketsDN)
+	if err != nil {
+		return "", err
+	}
+	text := given
+	for _, known := range root.Last().Own[clm.Reasons] {
+		parts := strings.SplitN(known, ",", 3)
+		if len(parts) == 3 && strings.TrimLeft(strings.TrimSpace(parts[0]), "0") == strings.TrimLeft(given, "0") {
+			text = strings.TrimSpace(parts[2])
+		}
+	}
+	return c.expanded(tx, text, t.DN), nil
+}
+
+// Ticket finds a ticket.
+func (c *Core) Ticket(ctx context.Context, who clm.Actor, id clm.ObjectID) (t Ticket, err error) {
+	err = c.db.Read(ctx, func(tx *store.Tx) (err error) {
+		t, err = c.ticket(tx, who, id)
+		return err
+	})
+	return t, err
+}
+
+// Tickets lists the tickets that the actor may see, oldest first: those of the object,
+// if one is named.
+func (c *Core) Tickets(ctx context.Context, who clm.Actor, object string) (list []Ticket, err error) {
+	err = c.db.Read(ctx, func(tx *store.Tx) error {
+		list = nil
+		var gates []clm.Gate
+		if object != "" {
+			path, _, err := find(tx, who, object)
+			if err != nil {
+				return ofObject(object, err)
+			}
+			if gates, err = tx.GatesOf(path.Last().ID); err != nil {
+				return err
+			}
+		} else if gates, err = tx.OpenGates("", MaxTickets); err != nil {
+			return err
+		}
+		for _, g := range gates {
+			t, err := c.ticket(tx, who, g.ID)
+			if errors.Is(err, clm.NotFound) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			list = append(list, t)
+		}
+		return nil
+	})
+	return list, err
+}
+
+// ofObject says of a failure that the object is not there.
+func ofObject(dn string, err error) error {
+	if errors.Is(err, clm.NotFound) {
+		return clm.About(dn, clm.Fail(clm.NotFound, "object", dn))
+	}
+	return err
+}
+
+// NewTicket is a question that a client wants to ask.
+type NewTicket struct {
+	Object    string            // its DN; the actor must be allowed to write it
+	Workflow  string            // the DN of the workflow that it is asked for
+	Approvers []clm.PrincipalID // none: those of the workflow
+	Reason    string
+	UserData  string
+}
+
+// CreateTicket puts up a question. It stops the work of the object that stands before
+// the workflow's stage, or the next one that comes there.
+func (c *Core) CreateTicket(ctx context.Context, who clm.Actor, n NewTicket) (id clm.ObjectID, err error) {
+	err = c.db.Write(ctx, store.Entry{Actor: who, Action: "create ticket", Subject: n.Object}, func(tx *store.Tx) error {
+		path, rights, err := find(tx, who, n.Object)
+		if err != nil {
+			return ofObject(n.Object, err)
+		}
+		if !rights.Has(clm.Write) {
+			return clm.About(n.Object, clm.Denied)
+		}
+		workflow, err := workflowOf(tx, who, path, n.Workflow)
+		if err == nil && !workflow.Last().Class.Is(clm.Workflow) || errors.Is(err, clm.NotFound) {
+			return clm.About(n.Workflow, clm.Fail(clm.NotFound, "workflow", n.Workflow))
+		}
+		if err != nil {
+			return err
+		}
+		var approvers []string
+		known, err := tx.Principals()
+		if err != nil {
+			return err
+		}
+		for _, p := range n.Approvers {
+			if known[p] == nil {
+				return clm.Fail(clm.Invalid, "approver", string(p))
+			}
+			approvers = append(approvers, string(p))
+		}
+		if len(approvers) == 0 {
+			if approvers, err = c.approvers(tx, workflow.Last(), path); err != nil {
+				return err
+			}
+		}
+		g := clm.Gate{Subject: path.Last().ID, Point: clm.Stage(firstOf(workflow.Last(), clm.PointOf)), Name: string(workflow.Last().ID), Open: true}
+		if g.Work, g.Stage, err = stoppedBy(tx, path.Last().ID, g.Point); err != nil {
+			return err
+		}
+		reason := n.Reason
+		if reason == "" {
+			reason = firstOf(workflow.Last(), clm.ReasonOf)
+		}
+		id, err = addTicket(tx, g, map[clm.Attr][]string{
+			clm.Workflows: {clm.Ref(workflow.Last().ID)}, clm.Approvers: approvers, clm.ReasonOf: {reason}, clm.UserData: {n.UserData}, clm.Requester: {who.Name},
+		})
+		return err
+	})
+	return id, err
+}
+
+// workflowOf finds a workflow that holds for the object at the end of the path or that
+// the actor may see.
+func workflowOf(tx *store.Tx, who clm.Actor, path clm.Path, dn string) (clm.Path, error) {
+	parsed, err := clm.ParseDN(dn)
+	if err != nil {
+		return nil, clm.About(dn, err)
+	}
+	workflow, err := tx.Path(parsed)
+	if err == nil && slices.Contains(path.Workflows(), workflow.Last().ID) {
+		return workflow, nil
+	}
+	workflow, _, err = find(tx, who, dn)
+	return workflow, err
+}
+
+// stoppedBy finds the open work of the object that is at the point, if there is one.
+func stoppedBy(tx *store.Tx, subject clm.ObjectID, point clm.Stage) (clm.WorkID, clm.Stage, error) {
+	works, err := tx.OpenWorks(subject)
+	if err != nil {
+		return 0, "", err
+	}
+	for _, w := range works {
+		v, err := tx.Version(w.Version)
+		if err != nil && !errors.Is(err, clm.NotFound) {
+			return 0, "", err
+		}
+		if slices.Contains(w.Points(v.UserCSR), point) {
+			return w.ID, w.Stage, nil
+		}
+	}
+	return 0, "", nil
+}
+
+// DeleteTicket takes a question back, which answers nothing: the workflow asks anew
+// when work comes to its stage. The actor must be allowed to delete the ticket, or to
+// write what waits for it.
+func (c *Core) DeleteTicket(ctx context.Context, who clm.Actor, id clm.ObjectID) error {
+	return c.db.Write(ctx, store.Entry{Actor: who, Action: "delete ticket", Subject: string(id)}, func(tx *store.Tx) error {
+		t, err := c.ticket(tx, who, id)
+		if err != nil {
+			return err
+		}
+		tx.About(string(t.Blocks), string(t.DN))
+		path, err := tx.PathByID(id)
+		if err != nil {
+			return err
+		}
+		if !path.Rights(who).Has(clm.Delete) {
+			return clm.About(string(id), clm.Denied)
+		}
+		return tx.DropGate(t.Gate)
+	})
+}
+
+// A Decision is what somebody says to a ticket.
+type Decision struct {
+	Ticket      clm.ObjectID
+	State       string // one of the states of a ticket but Pending, in any case
+	Explanation string
+	From, To    time.Time // when work may go on; zero where nothing is said
+}
+
+// decisions says of each state what it needs.
+var decisions = map[string]struct{ yes, from, to bool }{
+	TicketApproved: {yes: true}, TicketAfter: {true, true, false}, TicketBefore: {true, false, true}, TicketBetween: {true, true, true}, TicketRejected: {},
+}
+
+// Decide answers a ticket. Work goes on when all approvers have said yes, or a master
+// has; one no stops it. Who has asked for the work may not say yes to it, unless the
+// installation allows that.
+func (c *Core) Decide(ctx context.Context, who clm.Actor, d Decision) error {
+	state := ""
+	for known := range decisions {
+		if strings.EqualFold(known, strings.TrimSpace(d.State)) {
+			state = known
+		}
+	}
+	needs := decisions[state]
+	return c.db.Write(ctx, store.Entry{Actor: who, Action: "decide", Subject: string(d.Ticket)}, func(tx *store.Tx) error {
+		t, err := c.ticket(tx, who, d.Ticket)
+		if err != nil {
+			return err
+		}
+		tx.About(string(t.Blocks), state+" "+d.Explanation)
+		switch {
+		case !who.Master && !slices.ContainsFunc(t.Approvers, who.Is):
+			return clm.About(string(d.Ticket), clm.Denied)
+		case state == "":
+			return clm.Fail(clm.Invalid, "status", d.State)
+		case needs.from && d.From.IsZero():
+			return clm.Fail(clm.Invalid, "from", "")
+		case needs.to && (d.To.IsZero() || !d.To.After(tx.Now) || needs.from && !d.To.After(d.From)):
+			return clm.Fail(clm.Invalid, "to", "")
+		}
+		if barred, err := isBarred(tx, who, t); err != nil || barred && needs.yes {
+			return orElse(err, clm.About(string(d.Ticket), clm.Fail(clm.Denied, "requester", who.Name)))
+		}
+		if !needs.yes {
+			return c.reject(tx, who, t, d)
+		}
+		return c.approve(tx, who, t, d, state)
+	})
+}
+
+func orElse(err, other error) error {
+	if err != nil {
+		return err
+	}
+	return other
+}
+
+// isBarred reports whether the actor has asked for what the ticket is about, and may
+// therefore not say yes.
+func isBarred(tx *store.Tx, who clm.Actor, t Ticket) (bool, error) {
+	if firstOf(&t.Object, clm.Requester) != who.Name {
+		return false, nil
+	}
+	root, err := tx.Path(clm.RootDN)
+	return err == nil && firstOf(root.Last(), clm.SelfApproval) != "1", err
+}
+
+func (c *Core) approve(tx *store.Tx, who clm.Actor, t Ticket, d Decision, state string) error {
+	for _, p := range t.Approvers {
+		if (who.Is(p) || who.Master) && !slices.Contains(t.Approved, p) {
+			t.Approved = append(t.Approved, p)
+		}
+	}
+	needs, g := decisions[state], t.Gate
+	g.Open = len(t.Approved) < len(t.Approvers)
+	if needs.from {
+		g.Since = d.From
+	}
+	if needs.to {
+		g.Until = d.To
+	}
+	if !needs.from && !needs.to && !g.Open && !t.Gate.Open { // it was said when, and now it is not
+		g.Since, g.Until = time.Time{}, time.Time{}
+	}
+	if err := tx.SaveGate(g); err != nil {
+		return err
+	}
+	if g.Open {
+		state = TicketPending
+	}
+	if !g.Holds(tx.Now) && g.Work != 0 {
+		return tx.Answered(g)
+	}
+	if !g.Open && g.Work != 0 {
+		if err := tx.PutOffWork(g.Work, g.Since); err != nil {
+			return err
+		}
+	}
+	if !g.Open && g.Work == 0 {
+		return tx.DropGate(g) // nothing has come to it, and it is said
+	}
+	return t.save(tx, who, d, state, g)
+}
+
+// save writes on the ticket what was said.
+func (t Ticket) save(tx *store.Tx, who clm.Actor, d Decision, state string, g clm.Gate) error {
+	o := cloned(&t.Object)
+	var approved []string
+	for _, p := range t.Approved {
+		approved = append(approved, string(p))
+	}
+	set(o.Own, clm.Approvals, approved...)
+	set(o.Own, clm.TicketState, state)
+	set(o.Own, clm.Explanation, d.Explanation)
+	set(o.Own, clm.DecidedBy, who.Name)
+	set(o.Own, clm.Changed, tx.Now.UTC().Format(time.RFC3339))
+	set(o.Own, clm.ScheduleFrom, dateText(g.Since))
+	set(o.Own, clm.ScheduleTo, dateText(g.Until))
+	return tx.SaveObject(o)
+}
+
+func dateText(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+// reject stops the work, and takes away all that it is still asked. Retrying it asks
+// anew.
+func (c *Core) reject(tx *store.Tx, who clm.Actor, t Ticket, d Decision) error {
+	why := "The request was rejected by " + who.Name + "."
+	if d.Explanation != "" {
+		why = "The request was rejected by " + who.Name + ": " + d.Explanation
+	}
+	if t.Gate.Work == 0 {
+		return tx.DropGate(t.Gate)
+	}
+	if err := tx.StopWork(t.Gate.Work, why); err != nil {
+		return err
+	}
+	gates, err := tx.Gates(t.Gate.Work)
+	for _, g := range gates {
+		if err == nil && g.Stage == t.Gate.Stage {
+			err = tx.DropGate(g)
+		}
+	}
+	return err
+}

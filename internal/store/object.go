@@ -1,0 +1,156 @@
+package store
+
+import (
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/certwright/certwright/internal/clm"
+)
+
+// ChangeClass gives the object another class, which the caller has put on it.
+func (tx *Tx) ChangeClass(o *clm.Object, parent clm.ObjectID, was clm.Class) error {
+	if _, err := tx.c.exec("UPDATE objects SET class = $1 WHERE id = $2", string(o.Class), string(o.ID)); err != nil {
+		return err
+	}
+	if err := tx.SaveObject(o); err != nil {
+		return err
+	}
+	if !was.IsNumerous() && o.Class.IsNumerous() {
+		if err := tx.treeChanged(); err != nil {
+			return err
+		}
+	}
+	return tx.reseat(o, parent)
+}
+
+// reseat takes the certificate out of its cohort and puts it into the one that it
+// belongs to now.
+func (tx *Tx) reseat(o *clm.Object, parent clm.ObjectID) error {
+	if !o.Class.Is(clm.CertificateBase) {
+		return nil
+	}
+	was, at, err := tx.cohortOf(o.ID)
+	if err != nil || at.cohort == 0 {
+		return err
+	}
+	now := was
+	now.Folder, now.Class = parent, o.Class
+	cohort, err := tx.saveCohort(now)
+	if err != nil {
+		return err
+	}
+	tx.count(place{cohort: at.cohort}, -1)
+	tx.count(place{cohort: cohort}, +1)
+	_, err = tx.c.exec("UPDATE certificates SET cohort = $1, folder = $2, name_key = $3 WHERE id = $4", cohort, string(parent), nameKey(o), string(o.ID))
+	return err
+}
+
+// MoveObject gives the object another DN, and everything below it, and says how many
+// objects that were. It fails with ErrDuplicate when the DN is taken.
+func (tx *Tx) MoveObject(o *clm.Object, to clm.DN, parent clm.ObjectID) (moved int, err error) {
+	from, key := o.DN, o.DN.Key()
+	o.DN, o.Revision = to, tx.db.ids.next(tx.Now)
+	if _, err := tx.c.exec("UPDATE objects SET dn = $1, dn_key = $2, parent = $3, revision = $4 WHERE id = $5",
+		string(to), []byte(to.Key()), string(parent), o.Revision, string(o.ID)); err != nil {
+		return 0, tx.duplicate(err)
+	}
+	low, high := below(key)
+	n, err := tx.c.exec(`UPDATE objects SET dn = CAST($1 AS TEXT) || substr(dn, $2), dn_key = `+tx.db.dialect.joined("$3", "substr(dn_key, $4)")+`, revision = $5
+		WHERE dn_key > $6 AND dn_key < $7`,
+		string(to), utf8.RuneCountInString(string(from))+1, []byte(to.Key()), len(key)+1, tx.db.ids.next(tx.Now), low, high)
+	if err != nil {
+		return 0, tx.duplicate(err)
+	}
+	if err := tx.reseat(o, parent); err != nil {
+		return 0, err
+	}
+	return int(n) + 1, tx.treeChanged()
+}
+
+// below are the keys between which those of all that is below the object are.
+func below(key string) (low, high []byte) {
+	return []byte(key + `\`), []byte(key + `]`) // the character that follows the backslash
+}
+
+// A Walk goes over the objects below one, in the order of their DNs.
+type Walk struct {
+	Below   clm.DN
+	Direct  bool        // only directly below it
+	Classes []clm.Class // of these; none: of all
+	Derived bool        // or of classes that derive from these
+}
+
+// walkStep is how many objects are read at a time.
+const walkStep = 1000
+
+// Walk calls fn for each object until it returns false or fails.
+func (tx *Tx) Walk(w Walk, fn func(*clm.Object) (bool, error)) error {
+	low, high := below(w.Below.Key())
+	if w.Direct {
+		path, err := tx.Path(w.Below)
+		if err != nil {
+			return err
+		}
+		parent := path.Last().ID
+		return tx.walk(w, "o.parent = $1 AND ", []any{string(parent)}, low, high, fn)
+	}
+	return tx.walk(w, "", nil, low, high, fn)
+}
+
+func (tx *Tx) walk(w Walk, where string, args []any, low, high []byte, fn func(*clm.Object) (bool, error)) error {
+	classes, derived := "", make([]string, 0, len(w.Classes))
+	for _, c := range w.Classes {
+		derived = append(derived, string(c))
+	}
+	query := func(class string) string {
+		at := len(args) + 1
+		return selectObject + " WHERE " + where + class + "o.dn_key > " + number(at) + " AND o.dn_key < " + number(at+1) + " ORDER BY o.dn_key LIMIT " + number(at+2)
+	}
+	if len(w.Classes) == 1 && !w.Derived {
+		args = append(args, derived[0])
+		classes = "o.class = " + number(len(args)) + " AND "
+	}
+	text := query(classes)
+	for {
+		found, err := all(tx, scanObject, text, append(args[:len(args):len(args)], low, high, walkStep)...)
+		if err != nil {
+			return err
+		}
+		for _, o := range found {
+			if !w.isOf(o.Class) {
+				continue
+			}
+			if more, err := fn(o); err != nil || !more {
+				return err
+			}
+		}
+		if len(found) < walkStep {
+			return nil
+		}
+		low = []byte(found[len(found)-1].DN.Key())
+	}
+}
+
+func (w Walk) isOf(class clm.Class) bool {
+	if len(w.Classes) == 0 {
+		return true
+	}
+	for _, c := range w.Classes {
+		if class == c || w.Derived && class.Is(c) {
+			return true
+		}
+	}
+	return false
+}
+
+func number(n int) string { return "$" + strconv.Itoa(n) }
+
+// ObjectByNumber finds an object by its number, with all that is above it. It fails
+// with NotFound.
+func (tx *Tx) ObjectByNumber(n int64) (clm.Path, error) {
+	id, err := one(tx, scanOne[clm.ObjectID], "SELECT id FROM objects WHERE number = $1 AND number > 0", n)
+	if err != nil {
+		return nil, notFound(err)
+	}
+	return tx.PathByID(id)
+}

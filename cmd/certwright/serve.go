@@ -108,6 +108,13 @@ func (s *serve) run(ctx context.Context) (err error) {
 		return err
 	}
 
+	name, err := os.Hostname()
+	if err != nil {
+		return fmt.Errorf("name of this host: %w", err)
+	}
+	if err := sys.Register(ctx, name); err != nil {
+		return fmt.Errorf("register the engine: %w", err)
+	}
 	working, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	var work sync.WaitGroup
 	work.Go(func() { sys.Run(working) })

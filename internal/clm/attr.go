@@ -87,6 +87,8 @@ const (
 	Assets    Attr = "assets"   // of a group that is a team, several references: the folders that are its business
 	Products  Attr = "products" // of a group, several
 
+	TeamFolder Attr = "team-folder" // of a group that is a team, a reference: the folder that was made with it
+
 	Label         Attr = "label"          // of a custom field: what people call it
 	FieldKind     Attr = "field-kind"     // of a custom field: one of the kinds of values
 	FieldClasses  Attr = "field-classes"  // several; of a custom field: which objects have it
@@ -195,7 +197,7 @@ func isObjectID(s string) bool {
 
 // Referring lists the attributes that have a meaning here and whose values are
 // references. (What applications and certificates have of one another are IDs.)
-var Referring = map[Attr]bool{IssuedBy: true, Workflows: true, WorkflowBlocks: true, OwnerOf: true, Assets: true}
+var Referring = map[Attr]bool{IssuedBy: true, Workflows: true, WorkflowBlocks: true, OwnerOf: true, Assets: true, TeamFolder: true}
 
 // The settings of the whole installation, which are values of the root.
 const (

@@ -45,6 +45,11 @@ func TestRights(t *testing.T) {
 		{"of two groups only the higher is hidden", granted(grants{staff: Associate}, grants{me: Delete}, grants{team: Rename}), Delete | Rename},
 		{"an empty entry of the user hides higher groups", granted(grants{team: AllRights}, grants{me: 0}), 0},
 		{"a group's entry cannot take from the user", granted(grants{me: Delete}, grants{team: 0}), Delete},
+		{"one level of the user's entry hides several groups above", granted(grants{team: Rename, staff: Delete}, nil, grants{me: Associate}), Associate},
+		{"a nearer entry of the user brings no hidden group back", granted(grants{team: Rename}, grants{me: Delete}, grants{me: Associate}), Associate},
+		{"two groups at the user's level add up", granted(nil, grants{me: Delete, team: Rename, staff: Associate}), Delete | Rename | Associate},
+		{"a group's empty entry below hides what it gave above", granted(grants{team: AllRights, staff: Rename}, grants{team: 0}), Rename},
+		{"what groups imply counts", granted(grants{team: Write}, grants{staff: Create}), Write | Read | View | Create},
 		{"a hidden group with an entry below as well", granted(grants{team: AllRights}, grants{me: Delete}, grants{team: Rename}), Delete | Rename},
 
 		{"read brings view", granted(grants{me: Read}), Read | View},
@@ -59,6 +64,10 @@ func TestRights(t *testing.T) {
 			who := Actor{ID: me, Groups: []PrincipalID{team, staff}}
 			if got := test.path.Rights(who); got != test.want {
 				t.Errorf("got %b, want %b", got, test.want)
+			}
+			who.Auditor = true
+			if got := test.path.Rights(who); got != test.want|View|Read {
+				t.Errorf("an auditor has %b, want to read besides", got)
 			}
 			who.Master = true
 			if got := test.path.Rights(who); got != AllRights {

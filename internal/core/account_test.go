@@ -51,7 +51,7 @@ func TestLogin(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"jo", "JO", "local:jo"} {
-		if who, err := r.Login(ctx, core.Login{Name: name, Password: r.Password}); err != nil || who.Name != "jo" || len(who.Groups) != 2 || who.Master {
+		if who, err := r.Login(ctx, core.Login{Name: name, Password: r.Password}); err != nil || who.Name != "jo" || len(who.Groups) != 3 || who.Master {
 			t.Errorf("%s: got %+v, %v", name, who, err)
 		}
 	}

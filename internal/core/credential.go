@@ -43,7 +43,7 @@ var CredentialKinds = []clm.Kind{clm.Internal, clm.Invalid, clm.NotFound, clm.De
 func (c *Core) CreateCredential(ctx context.Context, who clm.Actor, k Credential) error {
 	dn, err := clm.ParseDN(k.DN)
 	if err != nil {
-		return clm.About(k.DN, badDN(k.DN))
+		return clm.About(k.DN, wrongDN(k.DN, err))
 	}
 	keyname, sealed, err := k.read(nil)
 	if err != nil {

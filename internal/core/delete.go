@@ -51,7 +51,7 @@ func (c *Core) DeleteObject(ctx context.Context, who clm.Actor, dn string, below
 	})
 }
 
-// mayGo makes sure that only masters delete masters, and never the last one.
+// mayGo makes sure that only masters delete masters, and that a user is left who is one.
 func mayGo(tx *store.Tx, who clm.Actor, o *clm.Object) error {
 	if !isPrincipal(o.Class) {
 		return nil
@@ -68,7 +68,7 @@ func mayGo(tx *store.Tx, who clm.Actor, o *clm.Object) error {
 		return clm.Denied
 	}
 	for id, other := range known {
-		if id != p.ID && other.Master && other.IsGroup == p.IsGroup {
+		if id != p.ID && other.Master && !other.IsGroup {
 			return nil
 		}
 	}

@@ -361,7 +361,7 @@ func TestTicketsOfClients(t *testing.T) {
 		g.order("alice")
 		g.yes("bob", g.asked(1)[0])
 		g.ends()
-		n := core.NewTicket{Object: gatedName, Workflow: `\VED\Policy\Approval of submit`, Approvers: []clm.PrincipalID{g.people["carol"].ID}, Reason: "because", UserData: "mine"}
+		n := core.NewTicket{Object: gatedName, Workflow: `\VED\Policy\Approval of submit`, Approvers: []core.PrincipalRef{{Name: "carol"}}, Reason: "because", UserData: "mine"}
 		id, err := g.CreateTicket(ctx, g.who("alice"), n)
 		if err != nil {
 			t.Fatal(err)

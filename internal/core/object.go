@@ -16,8 +16,12 @@ import (
 type NewObject struct {
 	DN    string
 	Class clm.Class
-	Own   []Edit   // what it says of itself; those of one attribute add up
+	Own   []Edit   // what it says of itself
 	Read  ReadRule // needed where the rule of a workflow may be among it
+
+	// Refuse is what the edge has to say against the values, when everything else is as
+	// it should be; nil has nothing to say.
+	Refuse error
 }
 
 // CreateKinds are the ways in which Create fails, in the order in which that is looked
@@ -54,6 +58,9 @@ func (c *Core) Create(ctx context.Context, who clm.Actor, n NewObject) (node Nod
 			return clm.About(string(dn), clm.Exists)
 		} else if !errors.Is(err, clm.NotFound) {
 			return err
+		}
+		if n.Refuse != nil {
+			return clm.About(string(dn), n.Refuse)
 		}
 		if isPrincipal(n.Class) {
 			if err := addPrincipal(tx, o); err != nil {

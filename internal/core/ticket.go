@@ -154,9 +154,9 @@ func ofObject(dn string, err error) error {
 
 // NewTicket is a question that a client wants to ask.
 type NewTicket struct {
-	Object    string            // its DN; the actor must be allowed to write it
-	Workflow  string            // the DN of the workflow that it is asked for
-	Approvers []clm.PrincipalID // none: those of the workflow
+	Object    string         // its DN; the actor must be allowed to write it
+	Workflow  string         // the DN of the workflow that it is asked for
+	Approvers []PrincipalRef // none: those of the workflow
 	Reason    string
 	UserData  string
 }
@@ -184,11 +184,12 @@ func (c *Core) CreateTicket(ctx context.Context, who clm.Actor, n NewTicket) (id
 		if err != nil {
 			return err
 		}
-		for _, p := range n.Approvers {
-			if known[p] == nil {
-				return clm.Fail(clm.Invalid, "approver", string(p))
+		for _, ref := range n.Approvers {
+			p := ref.find(known)
+			if p == nil {
+				return clm.Fail(clm.Invalid, "approver", ref.String())
 			}
-			approvers = append(approvers, string(p))
+			approvers = append(approvers, string(p.ID))
 		}
 		if len(approvers) == 0 {
 			if approvers, err = c.approvers(tx, workflow.Last(), path); err != nil {

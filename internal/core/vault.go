@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -92,19 +93,22 @@ func secretBind(id int64) string { return fmt.Sprintf("secret/%d", id) }
 // addSecret seals plain and writes it down as a secret of the kind that the owner
 // has; there is none when owner is empty. An empty keyname is the usual one.
 func (c *Core) addSecret(tx *store.Tx, kind int64, keyname string, plain secret.Plain, owner clm.ObjectID) (int64, error) {
-	s := store.Secret{Kind: kind, Keyname: keyname}
-	if keyname == "" {
-		s.Keyname = DefaultProtection
-	}
-	if kind&^Archived == VaultCertificate {
-		hash := sha256.Sum256(plain.Reveal())
-		s.Hash = hash[:]
-	}
+	s := store.Secret{Kind: kind, Keyname: cmp.Or(keyname, DefaultProtection), Hash: lookupHash(kind, plain)}
 	err := tx.AddSecret(&s, func(id int64) ([]byte, error) { return c.box.Seal(plain, secretBind(id)) })
 	if err == nil && owner != "" {
 		err = tx.OwnSecret(s.ID, owner)
 	}
 	return s.ID, err
+}
+
+// lookupHash is by which a secret of the kind is found that has this content. There is
+// one for certificates only: that of a password would help guessing it.
+func lookupHash(kind int64, plain secret.Plain) []byte {
+	if kind&^Archived != VaultCertificate {
+		return nil
+	}
+	hash := sha256.Sum256(plain.Reveal())
+	return hash[:]
 }
 
 // replaceSecret seals plain in the place of what the secret has held. It does so for

@@ -253,8 +253,12 @@ func (c *Core) Facts(ctx context.Context, who clm.Actor, id int64) (facts []Fact
 // known, or without a value any of its name, and that the actor may read; of the first
 // MaxVaultIDs. Versions are found by the hash and the serial number of their certificate.
 func (c *Core) VaultEntriesWith(ctx context.Context, who clm.Actor, f Fact) (ids []int64, err error) {
-	if f.Name == "" {
-		return nil, clm.Fail(clm.Invalid, "name", "")
+	probe := f
+	if probe.Value == nil {
+		probe.Value = ""
+	}
+	if err := probe.check(); err != nil {
+		return nil, err
 	}
 	err = c.db.Read(ctx, func(tx *store.Tx) (err error) {
 		ids, err = entriesWith(tx, who, f)

@@ -214,16 +214,23 @@ func (c *Core) ChangeSecretKind(ctx context.Context, who clm.Actor, id, kind int
 		if err != nil {
 			return err
 		}
-		if kind&^Archived != e.kind&^Archived {
-			content, err := c.content(tx, e)
-			if err == nil {
-				err = checkSecret(kind, content)
-			}
-			if err != nil {
-				return err
-			}
-		}
 		tx.About(fmt.Sprint(id), aboutSecret(id, kind))
-		return tx.ChangeSecretKind(id, kind)
+		if kind&^Archived == e.kind&^Archived {
+			return tx.ChangeSecretKind(id, kind)
+		}
+		content, err := c.content(tx, e)
+		if err == nil {
+			err = checkSecret(kind, content)
+		}
+		if err == nil {
+			err = tx.ChangeSecretKind(id, kind)
+		}
+		if err == nil {
+			err = tx.SetSecretHash(id, lookupHash(kind, content))
+		}
+		if err == nil && kind&^Archived == VaultCertificate {
+			err = addFacts(tx, id, content.Reveal())
+		}
+		return err
 	})
 }

@@ -55,6 +55,8 @@ func TestSecretsAreSealedAtRest(t *testing.T) {
 	const password, other = "correct-Donkey-9-staple", "wrong-Mule-3-needle"
 	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
 		r := coretest.New(t, d, coretest.Options{Idle: true})
+		r.Secret(secret.NewString(password))
+		r.Secret(secret.NewString(other))
 		keep(t, r, core.DefaultZone, password)
 		check(t, r.CreateCredential(context.Background(), r.Admin, credential(core.DefaultZone+`\login`, other)))
 		k := credential(core.DefaultZone+`\login`, password+other)
@@ -302,6 +304,29 @@ func TestCertificateIsKeptOnce(t *testing.T) {
 		owners, err := r.VaultOwners(ctx, r.Admin, ids[0])
 		if err != nil || len(owners) != len(ids) {
 			t.Errorf("got %d owners, %v; want %d", len(owners), err, len(ids))
+		}
+	})
+}
+
+// What becomes a certificate is found by it from then on, and what is none any more is not.
+func TestKindChangesTheHash(t *testing.T) {
+	t.Parallel()
+	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+		r := coretest.New(t, d, coretest.Options{Idle: true})
+		ctx := context.Background()
+		der := foreignLeaf(t, "www.example.com", 0, nil).der
+		id, err := r.AddSecret(ctx, r.Admin, core.AddSecret{Owner: core.DefaultZone, Kind: core.VaultBlob, Content: secret.NewPlain(der)})
+		check(t, err)
+		for _, step := range []struct {
+			kind int64
+			want []int64
+		}{
+			{core.VaultCertificate, []int64{id}}, {core.VaultCertificate | core.Archived, []int64{id}}, {core.VaultBlob, nil},
+		} {
+			check(t, r.ChangeSecretKind(ctx, r.Admin, id, step.kind))
+			if ids, err := r.CertificateEntries(ctx, r.Admin, der); !slices.Equal(ids, step.want) || (err == nil) != (step.want != nil) {
+				t.Errorf("as kind %d: got %v, %v; want %v", step.kind, ids, err, step.want)
+			}
 		}
 	})
 }

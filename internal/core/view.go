@@ -37,7 +37,7 @@ func (c *Core) View(ctx context.Context, who clm.Actor, dn string) (v View, err 
 		}
 		v = View{Rights: rights}
 		if v.Node, err = nodeAt(tx, path); err != nil || !rights.Has(clm.Read) {
-			v.Own = nil
+			v.Own = kindOf(v.Own)
 			return err
 		}
 		switch o := path.Last(); {
@@ -51,6 +51,16 @@ func (c *Core) View(ctx context.Context, who clm.Actor, dn string) (v View, err 
 		return nil
 	})
 	return v, err
+}
+
+// kindOf are those own values that belong to the class of the object for clients: they
+// may be seen by whoever sees the object.
+func kindOf(own map[clm.Attr][]string) map[clm.Attr][]string {
+	kind := map[clm.Attr][]string{}
+	for _, a := range []clm.Attr{clm.AuthorityKind, clm.FieldKind, clm.FieldSingle} {
+		set(kind, a, own[a]...)
+	}
+	return kind
 }
 
 func (v *View) readCertificate(tx *store.Tx, who clm.Actor, o *clm.Object) (err error) {

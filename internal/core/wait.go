@@ -67,17 +67,14 @@ func (c *Core) standing(id clm.WorkID) (open Open, err error) {
 	return open, err
 }
 
-// DefaultWait is how long calls wait that say nothing: the setting of the whole
-// installation, or not at all.
+// DefaultWait is how long calls wait that say nothing: the setting of this engine, or
+// else of the whole installation, or not at all.
 func (c *Core) DefaultWait(ctx context.Context) (wait time.Duration, err error) {
 	err = c.db.Read(ctx, func(tx *store.Tx) error {
-		root, err := tx.Path(clm.RootDN)
-		if err != nil {
-			return err
-		}
-		seconds, _ := strconv.Atoi(root.Value(clm.WaitSetting).First()) // nonsense is no wait
+		text, err := c.defaultWait(tx)
+		seconds, _ := strconv.Atoi(text) // nonsense is no wait
 		wait = time.Duration(seconds) * time.Second
-		return nil
+		return err
 	})
 	return max(0, min(wait, MaxWait)), err
 }

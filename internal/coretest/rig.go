@@ -182,7 +182,7 @@ func (r *Rig) lookForSecrets() {
 			break
 		}
 		for _, e := range entries {
-			told.WriteString(e.Actor + "\n" + e.Action + "\n" + e.Subject + "\n" + e.Detail + "\n")
+			told.WriteString(e.Actor + "\n" + e.Action + "\n" + e.Subject + "\n" + e.Detail + "\n" + e.Event + "\n")
 			after = e.ID
 		}
 	}

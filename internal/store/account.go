@@ -210,3 +210,9 @@ func (tx *Tx) EndSession(id string) error {
 	_, err := tx.c.exec("UPDATE sessions SET ended = TRUE, refresh_hash = NULL WHERE id = $1", id)
 	return err
 }
+
+// EndSessionsOf ends all sessions of the user but the one named, and kills their tokens.
+func (tx *Tx) EndSessionsOf(id clm.PrincipalID, but string) error {
+	_, err := tx.c.exec("UPDATE sessions SET ended = TRUE, refresh_hash = NULL WHERE principal = $1 AND id <> $2 AND ended = FALSE", string(id), but)
+	return err
+}

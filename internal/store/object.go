@@ -1,7 +1,9 @@
 package store
 
 import (
+	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/certwright/certwright/internal/clm"
@@ -78,6 +80,7 @@ type Walk struct {
 	Direct  bool        // only directly below it
 	Classes []clm.Class // of these; none: of all
 	Derived bool        // or of classes that derive from these
+	Has     string      // with this somewhere among their own values: ASCII letters, in lower case, and digits
 }
 
 // walkStep is how many objects are read at a time.
@@ -85,34 +88,15 @@ const walkStep = 1000
 
 // Walk calls fn for each object until it returns false or fails.
 func (tx *Tx) Walk(w Walk, fn func(*clm.Object) (bool, error)) error {
+	where, args, err := tx.conditions(w)
+	if err != nil {
+		return err
+	}
+	at := len(args) + 1
+	query := selectObject + " WHERE " + where + "o.dn_key > " + number(at) + " AND o.dn_key < " + number(at+1) + " ORDER BY o.dn_key LIMIT " + number(at+2)
 	low, high := below(w.Below.Key())
-	if w.Direct {
-		path, err := tx.Path(w.Below)
-		if err != nil {
-			return err
-		}
-		parent := path.Last().ID
-		return tx.walk(w, "o.parent = $1 AND ", []any{string(parent)}, low, high, fn)
-	}
-	return tx.walk(w, "", nil, low, high, fn)
-}
-
-func (tx *Tx) walk(w Walk, where string, args []any, low, high []byte, fn func(*clm.Object) (bool, error)) error {
-	classes, derived := "", make([]string, 0, len(w.Classes))
-	for _, c := range w.Classes {
-		derived = append(derived, string(c))
-	}
-	query := func(class string) string {
-		at := len(args) + 1
-		return selectObject + " WHERE " + where + class + "o.dn_key > " + number(at) + " AND o.dn_key < " + number(at+1) + " ORDER BY o.dn_key LIMIT " + number(at+2)
-	}
-	if len(w.Classes) == 1 && !w.Derived {
-		args = append(args, derived[0])
-		classes = "o.class = " + number(len(args)) + " AND "
-	}
-	text := query(classes)
 	for {
-		found, err := all(tx, scanObject, text, append(args[:len(args):len(args)], low, high, walkStep)...)
+		found, err := all(tx, scanObject, query, append(args[:len(args):len(args)], low, high, walkStep)...)
 		if err != nil {
 			return err
 		}
@@ -131,16 +115,37 @@ func (tx *Tx) walk(w Walk, where string, args []any, low, high []byte, fn func(*
 	}
 }
 
+// conditions are what the database can tell of what the walk is to meet, each with AND
+// behind it.
+func (tx *Tx) conditions(w Walk) (where string, args []any, err error) {
+	if w.Direct {
+		path, err := tx.Path(w.Below)
+		if err != nil {
+			return "", nil, err
+		}
+		args = append(args, string(path.Last().ID))
+		where += "o.parent = " + number(len(args)) + " AND "
+	}
+	if len(w.Classes) > 0 && !w.Derived {
+		var in []string
+		for _, class := range w.Classes {
+			args = append(args, string(class))
+			in = append(in, number(len(args)))
+		}
+		where += "o.class IN (" + strings.Join(in, ", ") + ") AND "
+	}
+	if w.Has != "" {
+		args = append(args, "%"+w.Has+"%")
+		where += "LOWER(o.own) LIKE " + number(len(args)) + " AND "
+	}
+	return where, args, nil
+}
+
 func (w Walk) isOf(class clm.Class) bool {
-	if len(w.Classes) == 0 {
+	if len(w.Classes) == 0 || slices.Contains(w.Classes, class) {
 		return true
 	}
-	for _, c := range w.Classes {
-		if class == c || w.Derived && class.Is(c) {
-			return true
-		}
-	}
-	return false
+	return w.Derived && slices.ContainsFunc(w.Classes, class.Is)
 }
 
 func number(n int) string { return "$" + strconv.Itoa(n) }
@@ -153,4 +158,11 @@ func (tx *Tx) ObjectByNumber(n int64) (clm.Path, error) {
 		return nil, notFound(err)
 	}
 	return tx.PathByID(id)
+}
+
+// CheckNow lets somebody look at once whether relying parties see the revocation of the
+// version, if that is still to be seen.
+func (tx *Tx) CheckNow(v clm.VersionID) error {
+	_, err := tx.c.exec("UPDATE checks SET due = $1 WHERE version = $2 AND due > $1", micros(tx.Now), int64(v))
+	return err
 }

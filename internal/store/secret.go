@@ -67,6 +67,12 @@ func (tx *Tx) ChangeSecretKind(id, kind int64) error {
 	return err
 }
 
+// SetSecretHash writes down by which hash the secret is found; none: by none.
+func (tx *Tx) SetSecretHash(id int64, hash []byte) error {
+	_, err := tx.c.exec("UPDATE secrets SET hash = $1 WHERE id = $2", notNil(hash), id)
+	return err
+}
+
 // ResealSecrets runs reseal over every secret, in batches after the one named, and
 // returns the last one it saw; zero at the end.
 func (tx *Tx) ResealSecrets(after int64, most int, reseal func(id int64, sealed []byte) ([]byte, error)) (int64, error) {

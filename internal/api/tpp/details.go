@@ -164,6 +164,9 @@ func processingFacts(d core.Details) facts {
 			f["InError"] = true
 		}
 		f["Stage"], f["Status"] = p.Stage, p.Status
+		if len(d.Open.Gates) > 0 {
+			f["TicketDN"] = clm.DN(core.TicketsDN).Child(string(d.Open.Gates[0].ID))
+		}
 	case d.Installing:
 		f["Stage"], f["Status"] = stages[clm.Place].number, stages[clm.Place].name
 	default:

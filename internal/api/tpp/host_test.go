@@ -240,6 +240,10 @@ var commands = map[string]command{
 		h.opt.RequestTimeoutStatus, err = strconv.Atoi(args[0])
 		return err
 	}},
+	// workflow DN FOLDER POINT [USER…]: a workflow, its approvers, and a folder that names it
+	"workflow": {false, (*host).workflow},
+	// asked DN N: waits until there are so many tickets about the object
+	"asked": {false, (*host).asked},
 	// object DN CLASS [NAME=VALUE…]
 	"object": {false, (*host).object},
 	// policy DN NAME locked|default VALUE…

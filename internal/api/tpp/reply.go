@@ -74,7 +74,9 @@ func (a answer) encode(h http.Header) []byte {
 	switch {
 	case a.file != nil:
 		h.Set("Content-Type", a.file.mime)
-		h.Set("Content-Disposition", fmt.Sprintf(`attachment; filename="%s"`, a.file.name))
+		if a.file.name != "" {
+			h.Set("Content-Disposition", fmt.Sprintf(`attachment; filename="%s"`, a.file.name))
+		}
 		return a.file.data
 	case a.body != nil:
 		h.Set("Content-Type", "application/json")

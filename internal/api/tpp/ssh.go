@@ -1,4 +1,296 @@
 package tpp
 
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/certwright/certwright/internal/api/lenient"
+	"github.com/certwright/certwright/internal/clm"
+	"github.com/certwright/certwright/internal/core"
+	"github.com/certwright/certwright/internal/secret"
+)
+
 // sshRoutes are the calls about SSH certificates.
-var sshRoutes = []route{}
+var sshRoutes = []route{
+	{"POST", "/vedsdk/sshcertificates/request", needs("ssh:manage"), readSSH((*api).sshRequest)},
+	{"POST", "/vedsdk/sshcertificates/retrieve", needs("ssh:manage"), readSSH((*api).sshRetrieve)},
+	{"POST", "/vedsdk/sshcertificates/template/retrieve", needs("ssh:manage"), readSSH((*api).sshTemplate)},
+	{"GET", "/vedsdk/sshcertificates/template/retrieve/publickeydata", open, readSSH((*api).sshPublicKey)},
+	{"GET", "/vedsdk/sshcertificates/template/available", needs("ssh:manage"), (*api).sshTemplates},
+	{"POST", "/vedsdk/sshcertificates/cakeypair/create", needs("ssh:manage"), readSSH((*api).sshKeyPairCreate)},
+}
+
+// maxProcessingTimeout is how many seconds a call may ask to be waited for; certificates
+// are issued at once all the same.
+const maxProcessingTimeout = 180
+
+// The states of what was asked for.
+const (
+	sshIssued = "Issued"
+	sshReady  = "Ready to Use"
+)
+
+// softwareStorage is where all private keys are kept.
+const softwareStorage = "Software"
+
+// readSSH is read for calls whose every answer says in Response how it went.
+func readSSH[T any](handle func(*api, *call, *T) answer) handler {
+	return func(a *api, c *call) answer {
+		in := new(T)
+		err := c.decode(in)
+		if err == nil {
+			return handle(a, c, in)
+		}
+		refused := c.malformed(err)
+		return sshRefuse(refused.status, sentence(err.Error()))
+	}
+}
+
+// sshOK is a success.
+func sshOK(body map[string]any) answer {
+	body["Response"] = map[string]any{"ErrorCode": 0, "ErrorMessage": "", "Success": true}
+	return ok(body)
+}
+
+// sshRefuse is a failure. Its text is the reason phrase too: of some statuses clients
+// show nothing else.
+func sshRefuse(status int, text string) answer {
+	body := map[string]any{"Response": map[string]any{"ErrorCode": status, "ErrorMessage": text, "Success": false}}
+	if status == http.StatusConflict {
+		body["Error"] = text
+	}
+	return answer{status: status, body: body, phrase: text}
+}
+
+// An sshRefusal is a failure and how it reads; {value} stands for what it is about.
+type sshRefusal struct {
+	kind   clm.Kind
+	field  string // empty: whatever it is about
+	status int
+	text   string
+}
+
+// Fields that only this package knows.
+const (
+	fieldKeyFormat = "private-key-format"
+	fieldStorage   = "key-storage"
+)
+
+// sshRefusals are looked through for the first that fits.
+var sshRefusals = []sshRefusal{
+	{clm.Invalid, fieldMissing, 400, "{value} is required"},
+	{clm.Invalid, fieldTimeout, 400, "ProcessingTimeout must be a number of seconds from 0 to 180"},
+	{clm.Invalid, fieldKeyFormat, 400, "Private key format '{value}' is not supported"},
+	{clm.Invalid, fieldStorage, 400, "Key storage '{value}' is not available"},
+	{clm.Invalid, "public-key", 400, "PublicKeyData is not a valid public key in the OpenSSH format, or its algorithm is not supported"},
+	{clm.Invalid, "private-key", 400, "PrivateKeyData cannot be read, or its algorithm is not supported"},
+	{clm.Invalid, "algorithm", 400, "Key algorithm '{value}' is not supported"},
+	{clm.Invalid, "validity", 400, "ValidityPeriod '{value}' is not valid"},
+	{clm.Invalid, "source-address", 400, "Source address '{value}' is not an IP address or network"},
+	{clm.Invalid, "destinations", 400, "Destination address or origin '{value}' is not valid"},
+	{clm.Invalid, "order", 400, "The certificate cannot be issued: {value}"},
+	{clm.Invalid, "folder", 400, "PolicyDN is required: the template names no folder"},
+	{clm.Invalid, "name", 400, "Object name '{value}' is not valid"},
+	{clm.Invalid, "dn", 404, "SSH certificate was not found"},
+	{clm.Invalid, "parent", 404, "Parent '{value}' was not found"},
+	{clm.Invalid, "", 400, "Value '{value}' is not valid"},
+	{clm.NotFound, "template", 404, "Template was not found"},
+	{clm.NotFound, "public-key", 404, "Public key was not found"},
+	{clm.NotFound, "key-pair", 400, "CA key pair of the template was not found"},
+	{clm.NotFound, "folder", 400, "Policy folder '{value}' was not found"},
+	{clm.NotFound, "parent", 404, "Parent '{value}' was not found"},
+	{clm.NotFound, "", 404, "SSH certificate was not found"},
+	{clm.Denied, "template", 400, "Insufficient rights to the template"},
+	{clm.Denied, "folder", 400, "Insufficient rights to the policy folder '{value}'"},
+	{clm.Denied, "object", 400, "Insufficient rights to the existing object '{value}'"},
+	{clm.Denied, "key", 400, "Insufficient rights to the private key"},
+	{clm.Denied, "", 400, "Insufficient rights"},
+	{clm.Violation, "key-from", 400, "Template does not allow key pairs that are generated by the {value}"},
+	{clm.Violation, "key-algorithm", 400, "Template does not allow the key algorithm '{value}'"},
+	{clm.Violation, "own-key-id", 400, "Template does not allow to request the certificate identifier"},
+	{clm.Violation, "own-principals", 400, "Template does not allow to request principals"},
+	{clm.Violation, "own-extensions", 400, "Template does not allow to request extensions"},
+	{clm.Violation, "own-force-command", 400, "Template does not allow to request a force command"},
+	{clm.Violation, "own-source-addresses", 400, "Template does not allow to request source addresses"},
+	{clm.Violation, "principal", 400, "Template does not allow the principal '{value}'"},
+	{clm.Violation, "extension", 400, "Template does not allow the extension '{value}'"},
+	{clm.Violation, "force-command", 400, "Template does not allow the force command '{value}'"},
+	{clm.Violation, "source-address", 400, "Template does not allow the source address '{value}'"},
+	{clm.NoKey, "mismatch", 400, "Private key does not match"},
+	{clm.NoKey, "", 400, "CA key pair of the template has no private key"},
+	{clm.NotIssued, "", 400, "SSH certificate was not issued"},
+	{clm.Exists, "class", 400, "An object of the same name exists already, which is not such an SSH certificate"},
+	{clm.Exists, "", 409, "CA key pair '{value}' exists already"},
+	{clm.Unsupported, "place", 400, "'{value}' cannot hold CA key pairs"},
+	{clm.Unsupported, "template", 400, "Template is not configured correctly: {value}"},
+}
+
+// sshFail answers a failure.
+func (a *api) sshFail(c *call, err error) answer {
+	e := clm.AsError(err)
+	for _, r := range sshRefusals {
+		if r.kind == e.Kind && (r.field == "" || r.field == e.Field) {
+			return sshRefuse(r.status, strings.ReplaceAll(r.text, "{value}", cmp.Or(e.Value, e.Subject)))
+		}
+	}
+	a.logFault(c, err)
+	return sshRefuse(http.StatusInternalServerError, internalText)
+}
+
+// sshExtensions are names with values: an object, as clients send it, or a list of
+// name or name:value.
+type sshExtensions map[string]string
+
+// UnmarshalJSON never repeats the values in its error.
+func (e *sshExtensions) UnmarshalJSON(data []byte) error {
+	*e = sshExtensions{}
+	if bytes.HasPrefix(data, []byte("{")) {
+		var object map[string]lenient.String
+		err := json.Unmarshal(data, &object)
+		for name, value := range object {
+			(*e)[strings.TrimSpace(name)] = value.Value
+		}
+		return err
+	}
+	var names lenient.StringList
+	err := json.Unmarshal(data, &names)
+	for _, text := range names.NonEmpty() {
+		name, value, _ := strings.Cut(text, ":")
+		(*e)[strings.TrimSpace(name)] = value
+	}
+	return err
+}
+
+// sshOrder is what POST SSHCertificates/Request takes. One client writes the
+// destination in the singular.
+type sshOrder struct {
+	CADN                      lenient.String
+	PolicyDN                  lenient.String
+	ObjectName                lenient.String
+	KeyId                     lenient.String
+	Principals                lenient.StringList
+	ValidityPeriod            lenient.String
+	PublicKeyData             lenient.String
+	Extensions                sshExtensions
+	ForceCommand              lenient.String
+	SourceAddresses           lenient.StringList
+	DestinationAddresses      lenient.StringList
+	DestinationAddress        lenient.StringList
+	Origin                    lenient.String
+	IncludePrivateKeyData     lenient.Bool
+	IncludeCertificateDetails lenient.Bool
+	PrivateKeyPassphrase      secret.Plain
+	ProcessingTimeout         lenient.Int
+}
+
+// sshRequest serves POST SSHCertificates/Request: the certificate is issued at once.
+func (a *api) sshRequest(c *call, in *sshOrder) answer {
+	timeout := in.ProcessingTimeout
+	switch {
+	case in.CADN.Trimmed() == "":
+		return a.sshFail(c, clm.Fail(clm.Invalid, fieldMissing, "CADN"))
+	case timeout.Wrong != "" && strings.TrimSpace(timeout.Wrong) != `""`, timeout.Value < 0, timeout.Value > maxProcessingTimeout:
+		return a.sshFail(c, clm.Fail(clm.Invalid, fieldTimeout, ""))
+	}
+	issued, err := a.core.RequestSSH(c.Context(), c.who(), core.SSHRequest{
+		Template: in.CADN.Value, Folder: in.PolicyDN.Trimmed(), Name: in.ObjectName.Value, KeyID: in.KeyId.Value,
+		Principals: in.Principals.NonEmpty(), Validity: in.ValidityPeriod.Trimmed(), PublicKey: in.PublicKeyData.Value,
+		Extensions: in.Extensions, ForceCommand: in.ForceCommand.Trimmed(), Sources: in.SourceAddresses.NonEmpty(),
+		Destinations: append(in.DestinationAddresses.NonEmpty(), in.DestinationAddress.NonEmpty()...),
+		Origin:       in.Origin.Trimmed(), Address: c.address(),
+		WithKey: in.IncludePrivateKeyData.Value, Passphrase: in.PrivateKeyPassphrase,
+	})
+	if err != nil {
+		return a.sshFail(c, err)
+	}
+	body := sshStanding(issued)
+	if !in.isForLater(issued) {
+		sshData(body, issued, in.IncludeCertificateDetails.Value)
+	}
+	return sshOK(body)
+}
+
+// isForLater reports whether the certificate is left to be retrieved. Clients that want
+// a private key to be encrypted say the passphrase only then, and retrieve when they
+// get no certificate; whoever says that he would wait wants all of it here.
+func (in *sshOrder) isForLater(issued core.SSHIssued) bool {
+	return !issued.Key.IsEmpty() && in.PrivateKeyPassphrase.IsEmpty() && in.ProcessingTimeout.Value == 0
+}
+
+// sshStanding says what has become of a request.
+func sshStanding(i core.SSHIssued) map[string]any {
+	body := map[string]any{
+		"ProcessingDetails": map[string]any{"Status": sshIssued, "StatusDescription": ""},
+		"DN":                i.DN, "Guid": braced(i.ID),
+	}
+	if i.Template.ID != "" {
+		body["CADN"], body["CAGuid"] = i.Template.DN, braced(i.Template.ID)
+	}
+	return body
+}
+
+// sshData adds the certificate, and its private key if that is handed out.
+func sshData(body map[string]any, i core.SSHIssued, details bool) {
+	body["CertificateData"], body["PublicKeyData"] = i.Text, i.PublicKey
+	if !i.Key.IsEmpty() {
+		body["PrivateKeyData"] = string(i.Key.Reveal())
+	}
+	if details {
+		body["CertificateDetails"] = sshDetails(i)
+	}
+}
+
+// sshKinds are the types of certificates.
+var sshKinds = map[bool]string{false: "Client", true: "Host"}
+
+// sshDetails says what stands in the certificate.
+func sshDetails(i core.SSHIssued) map[string]any {
+	f := i.Facts
+	details := map[string]any{
+		"KeyType": f.KeyType, "CertificateType": sshKinds[f.Host], "KeyID": f.KeyID, "SerialNumber": strconv.FormatUint(f.Serial, 10),
+		"CertificateFingerprintSHA256": f.Fingerprint, "CAFingerprintSHA256": f.CAFingerprint, "PublicKeyFingerprintSHA256": f.KeyFingerprint,
+		"Principals": list(f.Principals), "ValidFrom": f.NotBefore.Unix(), "ValidTo": f.NotAfter.Unix(), "Extensions": f.Extensions,
+	}
+	if f.ForceCommand != "" {
+		details["ForceCommand"] = f.ForceCommand
+	}
+	if len(f.SourceAddresses) > 0 {
+		details["SourceAddresses"] = f.SourceAddresses
+	}
+	return details
+}
+
+// sshRetrieval is what POST SSHCertificates/Retrieve takes.
+type sshRetrieval struct {
+	sshName
+	IncludePrivateKeyData     lenient.Bool
+	IncludeCertificateDetails lenient.Bool
+	PrivateKeyPassphrase      secret.Plain
+	PrivateKeyFormat          lenient.String
+}
+
+// sshRetrieve serves POST SSHCertificates/Retrieve.
+func (a *api) sshRetrieve(c *call, in *sshRetrieval) answer {
+	format := in.PrivateKeyFormat.Trimmed()
+	switch {
+	case !in.isGiven():
+		return a.sshFail(c, clm.Fail(clm.Invalid, fieldMissing, "Guid or DN"))
+	case format != "" && !strings.EqualFold(format, "OpenSSH"):
+		return a.sshFail(c, clm.Fail(clm.Invalid, fieldKeyFormat, format))
+	}
+	issued, err := a.core.RetrieveSSH(c.Context(), c.who(), core.RetrieveSSH{
+		DN: in.DN.Trimmed(), ID: guidOf(in.Guid.Value), WithKey: in.IncludePrivateKeyData.Value, Passphrase: in.PrivateKeyPassphrase,
+	})
+	if err != nil {
+		return a.sshFail(c, err)
+	}
+	body := sshStanding(issued)
+	sshData(body, issued, in.IncludeCertificateDetails.Value)
+	body["KeyID"] = issued.Facts.KeyID
+	body["RequestDetails"] = map[string]any{"OriginatingIp": issued.From, "RequestedBy": universal(issued.By)}
+	return sshOK(body)
+}

@@ -1,7 +1,6 @@
 package tpp
 
 import (
-	"net/http"
 	"time"
 
 	"github.com/certwright/certwright/internal/api/lenient"
@@ -44,7 +43,7 @@ type ticketQuery struct {
 	GUID           lenient.String
 	ObjectDN       lenient.String
 	WorkflowDN     lenient.String
-	Approvers      []identityQuery
+	Approvers      []identityRef
 	Reason         lenient.String
 	UserData       lenient.String
 	Status         lenient.String
@@ -53,17 +52,11 @@ type ticketQuery struct {
 	ScheduledStop  lenient.Date
 }
 
-// identityQuery names a user or group.
-type identityQuery struct {
-	PrefixedName      lenient.String
-	PrefixedUniversal lenient.String
-}
-
 // id is the ticket that the call is about; refused: it names none.
 func (q *ticketQuery) id(doing string) (id clm.ObjectID, refused *answer) {
 	switch guid := q.GUID.Trimmed(); {
 	case guid == "":
-		missing := oauthError(http.StatusBadRequest, "invalid_request", "GUID is required.")
+		missing := lacks("GUID")
 		return "", &missing
 	case !isGUID.MatchString(guid):
 		malformed := workflowResults.fail(ticketMissing, doing)
@@ -81,24 +74,12 @@ func (a *api) createTicket(c *call, in *ticketQuery) answer {
 		value lenient.String
 	}{{"ObjectDN", in.ObjectDN}, {"WorkflowDN", in.WorkflowDN}} {
 		if member.value.Trimmed() == "" {
-			return oauthError(http.StatusBadRequest, "invalid_request", member.name+" is required.")
+			return lacks(member.name)
 		}
 	}
 	n := core.NewTicket{Object: in.ObjectDN.Value, Workflow: in.WorkflowDN.Value, Reason: in.Reason.Trimmed(), UserData: in.UserData.Value}
 	for _, approver := range in.Approvers {
-		id := clm.PrincipalID(principalOf(approver.PrefixedUniversal.Value))
-		if id == "" {
-			name := approver.PrefixedName.Trimmed()
-			if bare, ok := cutPrefixFold(name, localPrefix); ok {
-				name = bare
-			}
-			found, err := a.core.PrincipalNamed(c.Context(), name)
-			if err != nil && clm.AsError(err).Kind != clm.NotFound {
-				return a.fault(c, err)
-			}
-			id = found
-		}
-		n.Approvers = append(n.Approvers, id)
+		n.Approvers = append(n.Approvers, approver.principal())
 	}
 	id, err := a.core.CreateTicket(c.Context(), c.who(), n)
 	if err != nil {

@@ -58,6 +58,9 @@ func (c *Core) Rename(ctx context.Context, who clm.Actor, dn, to string) error {
 			return err
 		}
 		if isPrincipal(o.Class) {
+			if err := mayTouch(tx, who, clm.PrincipalID(o.ID), false); err != nil {
+				return clm.About(dn, err)
+			}
 			if err := renamePrincipal(tx, clm.PrincipalID(o.ID), target.Name()); err != nil {
 				return err
 			}

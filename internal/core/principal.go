@@ -165,8 +165,40 @@ func addPrincipal(tx *store.Tx, o *clm.Object) error {
 		return err
 	}
 	path, err := tx.PathByID(clm.ObjectID(p.ID))
-	if err == nil {
-		*o = *cloned(path.Last())
+	if err != nil {
+		return err
 	}
-	return err
+	made := cloned(path.Last())
+	made.Own, made.Grants = o.Own, o.Grants
+	*o = *made
+	return tx.SaveObject(o)
+}
+
+// mayTouch makes sure that the actor may delete or rename the principal by way of its
+// object. Everyone stays; who makes masters or auditors, or is one, is for masters alone;
+// and one user stays who is a master.
+func mayTouch(tx *store.Tx, who clm.Actor, id clm.PrincipalID, deletes bool) error {
+	known, err := tx.Principals()
+	if err != nil || known[id] == nil {
+		return err
+	}
+	p := known[id]
+	isPowerful := func(p *store.Principal) bool { return p.Master || p.Auditor }
+	switch {
+	case isEveryone(p):
+		return clm.Fail(clm.Unsupported, "object", p.Name)
+	case !who.Master && (isPowerful(p) || slices.ContainsFunc(groupsAbove(known, p), isPowerful)):
+		return clm.Denied
+	case !deletes:
+		return nil
+	}
+	isMaster := func(p *store.Principal) bool {
+		return !p.IsGroup && (p.Master || slices.ContainsFunc(groupsAbove(known, p), func(g *store.Principal) bool { return g.Master && g.ID != id }))
+	}
+	for _, other := range known {
+		if other.ID != id && isMaster(other) {
+			return nil
+		}
+	}
+	return clm.Fail(clm.Unsupported, "object", p.Name)
 }

@@ -1,7 +1,9 @@
 package core
 
 import (
+	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/certwright/certwright/internal/clm"
@@ -97,4 +99,35 @@ func dereferredSetting(tx *store.Tx, s clm.Setting) (clm.Setting, error) {
 	var err error
 	s.Values, err = dereferred(tx, s.Values)
 	return s, err
+}
+
+// makeReferences makes references of the DNs in policy, which older releases have kept
+// as they were written. What a certificate says of itself becomes one when it is written.
+func (c *Core) makeReferences(ctx context.Context) error {
+	var old []Put
+	err := c.db.Read(ctx, func(tx *store.Tx) error {
+		old = nil
+		return tx.Walk(store.Walk{Below: clm.RootDN, Classes: []clm.Class{clm.Folder}}, func(o *clm.Object) (bool, error) {
+			rules := map[clm.PolicyKey]clm.Rule{}
+			for key, rule := range o.Policy {
+				values, err := refer(tx, clm.System, rule.Values, false)
+				if err != nil {
+					return false, err
+				}
+				if clm.Referring[key.Attr] && !slices.Equal(values, rule.Values) {
+					rules[key] = rule
+				}
+			}
+			if len(rules) > 0 {
+				old = append(old, Put{DN: string(o.DN), Class: o.Class, Policy: rules})
+			}
+			return true, nil
+		})
+	})
+	for _, p := range old {
+		if err == nil {
+			_, err = c.Put(ctx, clm.System, p) // which keeps what it says by reference
+		}
+	}
+	return err
 }

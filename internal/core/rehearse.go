@@ -73,7 +73,7 @@ func (c *Core) Rehearse(ctx context.Context, who clm.Actor, r Rehearsal) (change
 	if err != nil {
 		return false, err
 	}
-	err = c.db.Write(ctx, store.Entry{Actor: who, Action: "rehearse " + string(r.Scene), Subject: r.DN}, func(tx *store.Tx) error {
+	err = c.db.Write(ctx, store.Entry{Actor: who, Action: "rehearse/" + string(r.Scene), Subject: r.DN}, func(tx *store.Tx) error {
 		isSo, arrange, err := c.stage(tx, who, r, key)
 		if changed = !isSo; err == nil && changed {
 			err = arrange()

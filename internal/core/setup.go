@@ -26,6 +26,9 @@ const (
 	DriverName   = "embedded"
 	DefaultScope = "certificate:approve,delete,discover,manage,revoke;configuration:delete,manage;security:delete,manage;ssh:manage"
 
+	// AdminScope is that of the clients that administrators use: they come to secrets.
+	AdminScope = DefaultScope + ";restricted:delete,manage"
+
 	accessValidity = 90 * 24 * time.Hour
 	grantValidity  = 365 * 24 * time.Hour
 )
@@ -58,6 +61,9 @@ var applications = []string{
 	"vcert-sdk", "vcert-cli", "cert-manager.io", "hashicorp-terraform-by-venafi", "hashicorp-vault-by-venafi",
 	"hashicorp-vault-monitor-by-venafi", "pytpp", "websdk",
 }
+
+// adminApplications are those of them that administrators use.
+var adminApplications = []string{"pytpp", "websdk"}
 
 // issuers are the CAs that are made at first start: for each algorithm a root and
 // an issuing CA. RSA stands first and is the default, for the clients' sake.
@@ -102,11 +108,18 @@ func (c *Core) Setup(ctx context.Context, password secret.Plain) (first bool, er
 			return false, err
 		}
 	}
+	if err := c.makeReferences(ctx); err != nil {
+		return false, err
+	}
 	for _, id := range applications {
 		if _, err := c.Application(ctx, id); err == nil {
 			continue
 		}
-		if _, err := c.PutApplication(ctx, clm.System, NewApplication(id, DefaultScope), false); err != nil {
+		scope := DefaultScope
+		if slices.Contains(adminApplications, id) {
+			scope = AdminScope
+		}
+		if _, err := c.PutApplication(ctx, clm.System, NewApplication(id, scope), false); err != nil {
 			return false, err
 		}
 	}

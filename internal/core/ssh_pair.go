@@ -96,8 +96,8 @@ func (c *Core) CreateSSHKeyPair(ctx context.Context, who clm.Actor, n NewSSHKeyP
 // place is where the key pair comes to stand.
 func (n NewSSHKeyPair) place(tx *store.Tx, who clm.Actor) (above *clm.Object, dn clm.DN, err error) {
 	path, rights, err := find(tx, who, n.Parent)
-	if clm.AsError(err) != nil && clm.AsError(err).Kind == clm.Invalid {
-		err = clm.Fail(clm.Invalid, "parent", n.Parent)
+	if kind := clm.AsError(err); errors.Is(err, clm.NotFound) || errors.Is(err, clm.Invalid) {
+		return nil, "", clm.Fail(kind.Kind, "parent", n.Parent)
 	}
 	if err != nil {
 		return nil, "", err

@@ -49,7 +49,9 @@ func (t SSHTemplate) class() clm.Class {
 
 // Lets reports whether requests may say something: own is one of the attributes that
 // forbid it.
-func (t SSHTemplate) Lets(own clm.Attr) bool { return t.value(own) != "0" }
+func (t SSHTemplate) Lets(own clm.Attr) bool {
+	return !slices.Contains([]string{"0", "no", "false"}, strings.ToLower(t.value(own)))
+}
 
 // sshTemplateDN is the DN of the template that a client names, by its DN or by its
 // name alone.

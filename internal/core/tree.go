@@ -113,6 +113,9 @@ func (c *Core) Put(ctx context.Context, who clm.Actor, p Put) (changes []Change,
 		if err := p.check(tx, append(parent[:len(parent):len(parent)], o)); err != nil {
 			return err
 		}
+		if isPrincipal(o.Class) {
+			return addPrincipal(tx, o)
+		}
 		return tx.AddObject(o, parent.Last().ID)
 	})
 	return changes, err

@@ -13,7 +13,7 @@ const rootSuffix = "-root"
 // agree checks that the parts of the file do not contradict one another, and
 // brings issuers and groups into the order in which they can be made.
 func (f *File) agree() error {
-	for _, check := range []func() error{f.agreeIssuers, f.agreeAccounts, f.agreeFields, f.agreeObjects, f.orderGroups} {
+	for _, check := range []func() error{f.agreeIssuers, f.agreeAccounts, f.agreeFields, f.agreeObjects, f.orderGroups, f.orderObjects} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -101,8 +101,8 @@ func (f *File) agreeFields() error {
 			}
 		}
 	}
-	for _, folder := range f.folders {
-		for _, s := range folder.slips {
+	for _, t := range f.things() {
+		for _, s := range t.slips {
 			if _, isField := seen[fold(s.name)]; !isField {
 				return s.fail("there is no such attribute; did you mean %q?", s.near)
 			}
@@ -111,39 +111,25 @@ func (f *File) agreeFields() error {
 	return nil
 }
 
-// agreeObjects refuses two items for one DN, and items below what is no folder.
+// agreeObjects refuses two items for one DN, and items below what cannot hold them.
 func (f *File) agreeObjects() error {
-	type object struct {
-		at place
-		dn clm.DN
-	}
-	seen := distinct{}
-	var leaves, all []object
-	for _, a := range f.authorities {
-		leaves = append(leaves, object{a.place, a.dn})
-	}
-	for _, d := range f.devices {
-		leaves = append(leaves, object{d.place, d.dn})
-	}
-	for _, c := range f.certificates {
-		leaves = append(leaves, object{c.place, c.dn})
-	}
-	for _, d := range f.folders {
-		all = append(all, object{d.place, d.dn})
-	}
-	for _, o := range append(all, leaves...) {
-		if err := seen.add(o.dn.Key(), o.at); err != nil {
+	seen, classes := distinct{}, map[string]clm.Class{}
+	things := f.things()
+	for _, t := range things {
+		if err := seen.add(t.dn.Key(), t.place); err != nil {
 			return err
 		}
+		classes[t.dn.Key()] = t.class
 	}
-	isLeaf := map[string]bool{}
-	for _, o := range leaves {
-		isLeaf[o.dn.Key()] = true
-	}
-	for _, o := range append(all, leaves...) {
-		for _, above := range o.dn.Ancestors() {
-			if isLeaf[above.Key()] {
-				return o.at.fail("%s is no folder", above)
+	for _, t := range things {
+		for _, above := range t.dn.Ancestors() {
+			holder, isThere := classes[above.Key()]
+			mayHold := len(holder.Classes()) > 0
+			if above == t.dn.Parent() {
+				mayHold = holder.MayHold(t.class)
+			}
+			if isThere && !mayHold {
+				return t.fail("%s is no %s", above, map[bool]string{true: "place for it", false: "folder"}[holder == clm.Folder])
 			}
 		}
 	}

@@ -1,11 +1,8 @@
 package estate
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"maps"
-	"slices"
 
 	"github.com/certwright/certwright/internal/clm"
 	"github.com/certwright/certwright/internal/core"
@@ -33,10 +30,12 @@ type Ordered struct {
 
 // Apply brings the installation to what the file says. Only a master may. What
 // the file refers to is looked up before anything is changed; then come issuers,
-// settings of the server, groups, users, applications, authorities, custom fields,
-// folders with their rights, devices, certificates, and which programs use them. Every step is a transaction of its own: Apply
-// stops at the first that fails, the report says what was done until then, and
-// applying the file again does the rest. Applied once more it changes nothing.
+// settings of the server, groups, users, applications, custom fields, authorities,
+// folders with their rights, workflows, credentials, devices, other objects, what all
+// of these say of one another, certificates, and which programs use them. Every step is
+// a transaction of its own: Apply stops at the first that fails, the report says what
+// was done until then, and applying the file again does the rest. Applied once more it
+// changes nothing.
 //
 // A plan changes nothing, and reports what Apply will do if nobody else changes
 // anything in between; only the rules for certificates that are requested are not
@@ -45,13 +44,19 @@ func Apply(ctx context.Context, c *core.Core, who clm.Actor, f *File, opt Option
 	if opt.Progress == nil {
 		opt.Progress = func(string) {}
 	}
-	a := &applying{core: c, who: who, file: f, opt: opt, declared: map[string]*folder{}, done: map[string]bool{}}
+	a := &applying{
+		core: c, who: who, file: f, opt: opt, declared: map[string]*folder{}, done: map[string]bool{}, made: map[string]bool{},
+		classes: map[string]clm.Class{}, engines: map[string]string{}, namings: map[bool][]naming{},
+	}
 	for i := range f.folders {
 		a.declared[f.folders[i].dn.Key()] = &f.folders[i]
 	}
+	for _, t := range f.things() {
+		a.classes[t.dn.Key()] = t.class
+	}
 	for _, step := range []func(context.Context) error{
-		a.look, a.issuers, a.server, a.principals, a.applications, a.authorities, a.customFields, a.folders, a.devices,
-		a.certificates, a.associations, a.stagings,
+		a.look, a.issuers, a.server, a.putReasons, a.principals, a.applications, a.customFields, a.authorities, a.folders, a.workflows,
+		a.putCredentials, a.ssh, a.devices, a.objects, a.teams, a.nameObjects, a.certificates, a.nameCertified, a.associations, a.stagings,
 	} {
 		if err := step(ctx); err != nil {
 			return a.report, err
@@ -72,9 +77,17 @@ type applying struct {
 	fields    []core.Field            // the custom fields that there are and will be
 	newFields map[string]bool         // those that are not there yet, by key of the DN
 	passwords map[string]secret.Plain // by the users' names
-	materials map[string]material     // what certificates bring along, by key of the DN
-	declared  map[string]*folder      // the folders of the file, by key of the DN
-	done      map[string]bool         // the folders that are as they shall be, by key of the DN
+	engines   map[string]string       // the names of those that folders of the file have, by ID
+
+	// By keys of DNs:
+	secrets   map[string]map[string]secret.Plain // what credentials bring along
+	materials map[string]material                // what certificates bring along
+	declared  map[string]*folder                 // the folders of the file
+	done      map[string]bool                    // the folders that are as they shall be
+	made      map[string]bool                    // the objects of which it was said that they are made
+	classes   map[string]clm.Class               // of what the file makes, and of what was looked up
+
+	namings map[bool][]naming // what is to be said of other objects; true: of certificates of the file
 }
 
 // say reports changes.
@@ -156,113 +169,4 @@ func override[T any](dst *T, with *T) {
 	if with != nil {
 		*dst = *with
 	}
-}
-
-func (a *applying) authorities(ctx context.Context) error {
-	for _, want := range a.file.authorities {
-		if err := a.folder(ctx, want.place, want.dn.Parent()); err != nil {
-			return err
-		}
-		put := core.Put{DN: string(want.dn), Class: clm.Authority, Own: want.own}
-		_, err := a.core.Object(ctx, a.who, put.DN)
-		switch isNew := errors.Is(err, clm.NotFound); {
-		case err != nil && !isNew:
-			return want.refused(put.DN, err)
-		case isNew && len(want.own[clm.Driver]) == 0:
-			put.Own = maps.Clone(want.own)
-			put.Own[clm.Driver] = []string{core.DriverName}
-		}
-		if err := a.put(ctx, want.place, put); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (a *applying) folders(ctx context.Context) error {
-	for _, f := range a.file.folders {
-		if err := a.folder(ctx, f.place, f.dn); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// folder brings a folder to what the file says of it, if it says anything, and
-// those above it before.
-func (a *applying) folder(ctx context.Context, at place, dn clm.DN) error {
-	if a.done[dn.Key()] {
-		return nil
-	}
-	a.done[dn.Key()] = true
-	put := core.Put{DN: string(dn), Class: clm.Folder}
-	if f := a.declared[dn.Key()]; f != nil {
-		at = f.place
-		put.DN, put.Own, put.Rights, put.Policy = string(f.dn), f.own, f.rights, a.rules(f)
-	}
-	if dn != clm.PolicyDN {
-		if err := a.folder(ctx, at, dn.Parent()); err != nil {
-			return err
-		}
-	}
-	return a.put(ctx, at, put)
-}
-
-// rules is a folder's policy with users, groups and custom fields by their ids.
-func (a *applying) rules(f *folder) map[clm.PolicyKey]clm.Rule {
-	rules := map[clm.PolicyKey]clm.Rule{}
-	for key, rule := range f.policy {
-		rule.Values = a.resolved(key.Attr, rule.Values)
-		if field, ok := a.fieldRule(key.Attr); ok {
-			key.Attr = clm.FieldAttr(field.ID)
-		}
-		rules[key] = rule
-	}
-	return rules
-}
-
-// resolved are the values of an attribute with users and groups by their ids.
-// Those that a plan would make first have none, and are left as they are.
-func (a *applying) resolved(attr clm.Attr, values []string) []string {
-	if !isPrincipals(attr) {
-		return values
-	}
-	var ids []string
-	for _, v := range values {
-		ids = append(ids, a.accounts.id(v))
-	}
-	return ids
-}
-
-// put brings an object to what it shall be and reports what that changes.
-func (a *applying) put(ctx context.Context, at place, p core.Put) error {
-	p.Plan = a.opt.Plan
-	changes, err := a.core.Put(ctx, a.who, p)
-	if err != nil {
-		return at.refused(p.DN, err)
-	}
-	// What a plan does not know yet, the GUIDs of new custom fields, is not to show
-	// in the order either.
-	slices.SortStableFunc(changes, func(x, y core.Change) int { return cmp.Compare(a.rank(x), a.rank(y)) })
-	for _, c := range changes {
-		a.say(a.line(c, p))
-	}
-	return nil
-}
-
-// rank sorts the changes of an object as core.Put does, custom fields by label.
-func (a *applying) rank(c core.Change) string {
-	attr := string(c.Attr)
-	if _, ok := clm.FieldOf(c.Attr); ok {
-		attr = string(clm.FieldAttr("")) + a.attrName(c.Attr)
-	}
-	switch {
-	case c.Made != "":
-		return "made"
-	case c.To != "":
-		return "rights " + c.To
-	case c.For == "":
-		return "own " + attr
-	}
-	return "policy " + string(c.For) + "\x00" + attr
 }

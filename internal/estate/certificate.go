@@ -2,6 +2,7 @@ package estate
 
 import (
 	"reflect"
+	"slices"
 
 	"github.com/certwright/certwright/internal/clm"
 	"github.com/certwright/certwright/internal/core"
@@ -10,88 +11,98 @@ import (
 
 // A certificate is a place that is to hold one.
 type certificate struct {
-	place
-	dn        clm.DN
-	request   core.Request          // what is ordered where there is none
-	outside   outside               // what it brings along instead
-	issue     *bool                 // whether it is ordered
-	class     string                // empty: what the authority makes
-	authority *reference            // where it is ordered from
-	settings  map[clm.Attr][]string // what holds for the place, whatever it holds
-	off       *bool                 // the setting that stops everything
-	people    []reference           // the users and groups that settings name
-	fields    []fieldValues         // the custom fields
+	thing
+	request   core.Request // what is ordered where there is none
+	isAsked   bool         // the file says what is ordered
+	outside   outside      // what it brings along instead
+	issue     *bool        // whether it is ordered
+	class     string       // empty: what the authority makes
+	authority *reference   // where it is ordered from
+	off       *bool        // the setting that stops everything
 	rehearsal *rehearsal
 }
 
+// certificateKeys are what holds for a place, whatever it holds.
+var certificateKeys = []attrKey{
+	{"description", clm.Description, text, oneValue},
+	{"managementType", clm.ManagementType, managementType, oneValue},
+	{"contacts", clm.Contact, line, manyValues},
+	{"approvers", clm.Approver, line, manyValues},
+	{"disableAutomaticRenewal", clm.NoAutoRenewal, flag, oneValue},
+	{"renewalWindow", clm.RenewalWindow, number(1, clm.MaxWindowDays), oneValue},
+	{"origin", clm.Origin, line, oneValue},
+}
+
+// ordered are the attributes that keys of an order say.
+var ordered = []clm.Attr{
+	clm.CommonName, clm.Organization, clm.OrganizationalUnit, clm.Locality, clm.Province, clm.Country, clm.SANDNS, clm.SANIP, clm.SANEmail,
+	clm.SANURI, clm.SANUPN, clm.KeyAlgorithm, clm.KeySize, clm.Curve, clm.IssuedBy, clm.ValidityDays, clm.EndDate, clm.UserCSR,
+}
+
 func readCertificate(v value) (certificate, error) {
-	c := certificate{place: v.place(), settings: map[clm.Attr][]string{}, request: core.Request{Own: map[clm.Attr][]string{}}}
+	c := certificate{thing: newThing(v), request: core.Request{Own: map[clm.Attr][]string{}}}
 	if v.has("password") {
 		v.secret = true
 	}
-	r := &c.request
-	n := &r.Names
 	c.outside.password.place = c.place
-	err := v.object(merged(keys{
-		"dn":                      to(&c.dn, dn),
-		"class":                   to(&c.class, certificateClass),
-		"commonName":              to(&n.CommonName, line),
-		"organization":            to(&n.Organization, line),
-		"organizationalUnit":      to(&n.OrganizationalUnit, several(line)),
-		"city":                    to(&n.Locality, line),
-		"state":                   to(&n.Province, line),
-		"country":                 to(&n.Country, country),
-		"dns":                     to(&n.DNS, several(host)),
-		"ip":                      to(&n.IP, several(ip)),
-		"email":                   to(&n.Email, several(email)),
-		"uri":                     to(&n.URI, several(uri)),
-		"upn":                     to(&n.UPN, several(upn)),
-		"keyAlgorithm":            to(&r.KeyAlgorithm, keyAlgorithm),
-		"keySize":                 to(&r.KeySize, asInt(one(keySizes...))),
-		"curve":                   to(&r.Curve, curve),
-		"authority":               maybeReference(&c.authority, dnText),
-		"validityDays":            own(r.Own, clm.ValidityDays, number(1, MaxDays)),
-		"endDate":                 own(r.Own, clm.EndDate, date),
-		"issue":                   maybe(&c.issue, truth),
-		"disabled":                c.readOff,
-		"csr":                     c.outside.csr.read(csrOrFile),
-		"certificateFile":         c.outside.certificate.read(line),
-		"keyFile":                 c.outside.key.read(line),
-		"managementType":          own(c.settings, clm.ManagementType, managementType),
-		"contacts":                c.readPeople(clm.Contact),
-		"approvers":               c.readPeople(clm.Approver),
-		"customFields":            readFieldValues(&c.fields),
-		"disableAutomaticRenewal": own(c.settings, clm.NoAutoRenewal, flag),
-		"renewalWindow":           own(c.settings, clm.RenewalWindow, number(1, clm.MaxWindowDays)),
-		"description":             own(c.settings, clm.Description, text),
-		"origin":                  own(c.settings, clm.Origin, line),
-		"rehearsal":               maybe(&c.rehearsal, certificateTheatre.read),
-	}, c.outside.password.keys(c.place)))
-	if err != nil {
+	known := merged(c.keys(certificateKeys), keys{
+		"dn":              to(&c.dn, dn),
+		"class":           to(&c.class, certificateClass),
+		"issue":           maybe(&c.issue, truth),
+		"disabled":        c.readOff,
+		"csr":             c.outside.csr.read(csrOrFile),
+		"certificateFile": c.outside.certificate.read(line),
+		"keyFile":         c.outside.key.read(line),
+		"rehearsal":       maybe(&c.rehearsal, certificateTheatre.read),
+	})
+	for key, read := range c.orderKeys() {
+		known[key] = func(v value) error {
+			c.isAsked = true
+			return read(v)
+		}
+	}
+	if err := c.read(v, merged(known, c.outside.password.keys(c.place))); err != nil {
 		return c, err
 	}
 	return c, c.complete()
+}
+
+// orderKeys are the keys that say what is ordered.
+func (c *certificate) orderKeys() keys {
+	r := &c.request
+	n := &r.Names
+	return keys{
+		"commonName":         to(&n.CommonName, line),
+		"organization":       to(&n.Organization, line),
+		"organizationalUnit": to(&n.OrganizationalUnit, several(line)),
+		"city":               to(&n.Locality, line),
+		"state":              to(&n.Province, line),
+		"country":            to(&n.Country, country),
+		"dns":                to(&n.DNS, several(host)),
+		"ip":                 to(&n.IP, several(ip)),
+		"email":              to(&n.Email, several(email)),
+		"uri":                to(&n.URI, several(uri)),
+		"upn":                to(&n.UPN, several(upn)),
+		"keyAlgorithm":       to(&r.KeyAlgorithm, keyAlgorithm),
+		"keySize":            to(&r.KeySize, asInt(one(keySizes...))),
+		"curve":              to(&r.Curve, curve),
+		"authority":          maybeReference(&c.authority, dnText),
+		"validityDays":       own(r.Own, clm.ValidityDays, number(1, MaxDays)),
+		"endDate":            own(r.Own, clm.EndDate, date),
+	}
+}
+
+// isBare reports whether the place is described by its attributes alone, and nothing
+// is ordered: it is made as it stands, whatever policy says of orders.
+func (c *certificate) isBare() bool {
+	return c.issue != nil && !*c.issue && !c.isAsked && !c.outside.isThere()
 }
 
 func (c *certificate) readOff(v value) error {
 	if err := maybe(&c.off, truth)(v); err != nil {
 		return err
 	}
-	return onlyIfTrue(c.settings, clm.Off)(v)
-}
-
-// readPeople reads who an attribute names.
-func (c *certificate) readPeople(a clm.Attr) reader {
-	return func(v value) (err error) {
-		c.settings[a], err = several(func(v value) (string, error) {
-			s, err := line(v)
-			if !isForeign(s) {
-				c.people = append(c.people, reference{v.place(), s})
-			}
-			return s, err
-		})(v)
-		return err
-	}
+	return c.attr(attrKey{"disabled", clm.Off, nil, onlyYes})(v)
 }
 
 // complete checks what can only be seen of the whole, and says where the
@@ -101,11 +112,16 @@ func (c *certificate) complete() error {
 	if c.dn == "" {
 		return c.fail("has no dn")
 	}
+	for _, s := range c.attrs {
+		if slices.Contains(ordered, s.attr) && !c.isBare() {
+			return s.fail("is said by a key of its own, unless nothing is ordered")
+		}
+	}
 	r.Folder, r.Name, r.Class = string(c.dn.Parent()), c.dn.Name(), clm.Class(c.class)
 	if c.authority != nil {
 		r.Authority = c.authority.name
 	}
-	if err := c.completeOutside(); err != nil || c.outside.isThere() {
+	if err := c.completeOutside(); err != nil || c.outside.isThere() || c.isBare() {
 		return err
 	}
 	if _, err := pki.Subject(r.Names); err != nil {
@@ -150,7 +166,7 @@ func (c *certificate) completeOutside() error {
 
 // completeRenewal refuses certificates that would be renewed for ever.
 func (c *certificate) completeRenewal() error {
-	window, lifetime := days(c.settings[clm.RenewalWindow]), days(c.request.Own[clm.ValidityDays])
+	window, lifetime := days(c.own[clm.RenewalWindow]), days(c.request.Own[clm.ValidityDays])
 	if window > 0 && lifetime > 0 && window >= lifetime {
 		return c.fail("renewalWindow is not less than validityDays, %d", lifetime)
 	}
@@ -159,7 +175,7 @@ func (c *certificate) completeRenewal() error {
 
 // rests reports whether the file says itself that nothing is to be ordered.
 func (c *certificate) rests() bool {
-	said := clm.Setting{Values: c.settings[clm.ManagementType]}.First()
+	said := clm.Setting{Values: c.own[clm.ManagementType]}.First()
 	isUnmanaged := said != "" && !clm.IsManaged(said)
 	return c.outside.certificate.name == "" && (c.issue != nil && !*c.issue || c.off != nil && *c.off || isUnmanaged)
 }

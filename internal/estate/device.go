@@ -13,30 +13,41 @@ import (
 // A device holds programs that use certificates. The vendor calls those
 // applications; so does the file.
 type device struct {
-	place
-	dn       clm.DN
-	own      map[clm.Attr][]string
+	thing
 	programs []program
 }
 
 type program struct {
-	place
+	thing
 	name        string
-	class       string
-	own         map[clm.Attr][]string
+	named       string     // its class; empty: that of programs of which nothing is said
 	certificate *reference // of no name: it uses none
 	rehearsal   *rehearsal
 }
 
-// defaultProgram is the class of programs of which nothing is said.
-var defaultProgram = string(clm.ApplicationClass("basic"))
+func (p program) class() clm.Class { return cmp.Or(clm.Class(p.named), clm.ApplicationClass("basic")) }
+
+var (
+	deviceKeys = []attrKey{
+		{"host", clm.Host, hostOrIP, oneValue},
+		{"description", clm.Description, text, oneValue},
+		{"contacts", clm.Contact, line, manyValues},
+		{"disabled", clm.Off, nil, onlyYes},
+	}
+	programKeys = []attrKey{
+		{"driver", clm.Program, line, oneValue},
+		{"host", clm.ListenHost, hostOrIP, oneValue},
+		{"port", clm.ListenPort, number(1, 65_535), oneValue},
+		{"description", clm.Description, text, oneValue},
+		{"approvers", clm.Approver, line, manyValues},
+		{"disabled", clm.Off, nil, onlyYes},
+	}
+)
 
 func readDevice(v value) (device, error) {
-	d := device{place: v.place(), own: map[clm.Attr][]string{}}
-	err := v.object(keys{
-		"dn":          to(&d.dn, dn),
-		"host":        own(d.own, clm.Host, hostOrIP),
-		"description": own(d.own, clm.Description, text),
+	d := device{thing: newThing(v)}
+	err := d.read(v, merged(merged(d.keys(deviceKeys), d.policyKeys()), keys{
+		"dn": to(&d.dn, dn),
 		"applications": func(v value) error {
 			return v.list(MaxEntries, func(v value) error {
 				p, err := readProgram(v)
@@ -44,12 +55,14 @@ func readDevice(v value) (device, error) {
 				return err
 			})
 		},
-	})
+	}))
 	if err == nil && d.dn == "" {
 		err = d.fail("has no dn")
 	}
 	seen := distinct{}
-	for _, p := range d.programs {
+	for i := range d.programs {
+		p := &d.programs[i]
+		p.dn = d.dn.Child(p.name)
 		if err == nil {
 			err = seen.add(fold(p.name), p.place)
 		}
@@ -58,20 +71,19 @@ func readDevice(v value) (device, error) {
 }
 
 func readProgram(v value) (program, error) {
-	p := program{place: v.place(), own: map[clm.Attr][]string{}}
-	err := v.object(keys{
+	p := program{thing: newThing(v)}
+	err := p.read(v, merged(p.keys(programKeys), keys{
 		"name":        to(&p.name, name),
-		"class":       to(&p.class, applicationClass),
-		"driver":      own(p.own, clm.Program, line),
-		"host":        own(p.own, clm.ListenHost, hostOrIP),
-		"port":        own(p.own, clm.ListenPort, number(1, 65_535)),
-		"description": own(p.own, clm.Description, text),
+		"class":       to(&p.named, applicationClass),
 		"certificate": maybeReference(&p.certificate, dnOrNone),
-		"disabled":    onlyIfTrue(p.own, clm.Off),
 		"rehearsal":   maybe(&p.rehearsal, applicationTheatre.read),
-	})
-	if err == nil && p.name == "" {
+	}))
+	switch _, bound := p.own[clm.Bound]; {
+	case err != nil:
+	case p.name == "":
 		err = p.fail("has no name")
+	case bound:
+		err = p.fail("the certificate that it uses is said by the key certificate")
 	}
 	return p, err
 }
@@ -94,16 +106,14 @@ func dnOrNone(v value) (string, error) {
 
 // devices makes devices and what is on them.
 func (a *applying) devices(ctx context.Context) error {
-	for _, d := range a.file.devices {
-		if err := a.folder(ctx, d.place, d.dn.Parent()); err != nil {
+	for i := range a.file.devices {
+		d := &a.file.devices[i]
+		if err := a.thing(ctx, &d.thing, clm.Device); err != nil {
 			return err
 		}
-		if err := a.put(ctx, d.place, core.Put{DN: string(d.dn), Class: clm.Device, Own: d.own}); err != nil {
-			return err
-		}
-		for _, p := range d.programs {
-			class := clm.Class(cmp.Or(p.class, defaultProgram))
-			if err := a.put(ctx, p.place, core.Put{DN: string(d.dn.Child(p.name)), Class: class, Own: p.own}); err != nil {
+		for j := range d.programs {
+			p := &d.programs[j]
+			if err := a.object(ctx, &p.thing, p.class()); err != nil {
 				return err
 			}
 		}
@@ -118,7 +128,7 @@ func (a *applying) associations(ctx context.Context) error {
 			if p.certificate == nil {
 				continue
 			}
-			if err := a.associate(ctx, d.dn.Child(p.name), *p.certificate); err != nil {
+			if err := a.associate(ctx, p.dn, *p.certificate); err != nil {
 				return err
 			}
 		}

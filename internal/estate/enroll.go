@@ -26,22 +26,28 @@ func (a *applying) certificates(ctx context.Context) error {
 // certificate brings the settings of a place to what the file says, and gets it a
 // certificate where there is none and none is on its way.
 func (a *applying) certificate(ctx context.Context, want certificate) error {
-	own := a.settings(want)
 	found, isNew, err := a.found(ctx, want)
 	if err != nil {
 		return want.refused(string(want.dn), err)
 	}
-	lacks := isNew
-	if !isNew {
-		class := cmp.Or(want.request.Class, found.Place.Class)
-		if err := a.put(ctx, want.place, core.Put{DN: string(want.dn), Class: class, Own: own}); err != nil {
+	class := cmp.Or(want.request.Class, found.Place.Class, clm.ServerCertificate)
+	p := a.postpone(want.place, core.Put{DN: string(want.dn), Class: class, Own: a.owns(&want.thing), Rights: want.rights})
+	lacks := isNew && !want.isBare()
+	if !lacks {
+		if err := a.put(ctx, want.place, p); err != nil {
 			return err
 		}
-		lacks = found.Place.Current == 0 && found.Open == nil && !want.stays(found)
+		lacks = !isNew && found.Place.Current == 0 && found.Open == nil && !want.stays(found)
 	}
 	if lacks {
-		if err := a.provide(ctx, want, own); err != nil {
+		if err := a.provide(ctx, want, p.Own); err != nil {
 			return want.refused(string(want.dn), err)
+		}
+	}
+	if lacks && isNew {
+		a.made[want.dn.Key()] = true
+		if err := a.grant(ctx, want); err != nil {
+			return err
 		}
 	}
 	if want.rehearsal != nil {
@@ -65,18 +71,16 @@ func (a *applying) found(ctx context.Context, want certificate) (found core.Deta
 	return found, false, err
 }
 
-// settings are the own values that the file says, with users and groups and custom
-// fields by their ids.
-func (a *applying) settings(want certificate) map[clm.Attr][]string {
-	own := map[clm.Attr][]string{}
-	for attr, values := range want.settings {
-		own[attr] = a.resolved(attr, values)
+// grant gives the rights on a place that was made by being provided with a certificate.
+func (a *applying) grant(ctx context.Context, want certificate) error {
+	if len(want.rights) == 0 {
+		return nil
 	}
-	for _, said := range want.fields {
-		f, _ := a.field(said.field) // it was looked for
-		own[clm.FieldAttr(f.ID)] = said.values
+	node, err := a.node(ctx, reference{want.place, ""}, string(want.dn))
+	if err != nil {
+		return err
 	}
-	return own
+	return a.put(ctx, want.place, core.Put{DN: string(want.dn), Class: cmp.Or(node.Class, clm.AnyCertificate), Rights: want.rights})
 }
 
 // stays reports whether a place that is there without a certificate is to stay so.
@@ -89,7 +93,7 @@ func (c *certificate) stays(found core.Details) bool {
 	case c.off == nil && found.Place.IsOff():
 		return true
 	}
-	said, ok := c.settings[clm.ManagementType]
+	said, ok := c.own[clm.ManagementType]
 	if !ok {
 		said = found.Place.Own[clm.ManagementType]
 	}

@@ -1,8 +1,9 @@
 // Package estate reads estate files and applies them. An estate file says in YAML
 // what an administrator has set up: issuing CAs, users and groups, applications,
-// authorities, custom fields, folders with their policy and rights, devices, and
-// certificates that are to exist. Folders and their policy are written in the vendor's words, which
-// administrators know; docs/estate.md has all of it.
+// authorities, custom fields, folders with their policy and rights, workflows,
+// credentials, devices, other objects, and certificates that are to exist. Folders and
+// their policy are written in the vendor's words, which administrators know;
+// docs/estate.md has all of it. Export writes such a file.
 //
 // Everything goes through the use cases of package core, as it would coming from a
 // dialect. What the file does not speak of stays as it is, so that a file may be
@@ -36,6 +37,7 @@ const (
 type File struct {
 	server       map[clm.Attr][]string
 	vouchers     []reference // the issuers among the server's settings
+	reasons      *reasonList // and what is kept at the root of tickets
 	issuers      []issuer
 	groups       []group
 	users        []user
@@ -43,7 +45,12 @@ type File struct {
 	authorities  []authority
 	fields       []field
 	folders      []folder
+	workflows    []workflow
+	credentials  []credential
+	sshKeyPairs  []sshKeyPair
+	sshTemplates []sshTemplate
 	devices      []device
+	objects      []object
 	certificates []certificate
 }
 

@@ -15,46 +15,77 @@ import (
 
 // A field is a custom field.
 type field struct {
-	place
+	thing
 	name string
-	own  map[clm.Attr][]string
 }
 
 // fieldKeys are what may be said of a custom field besides its name.
-var fieldKeys = []struct {
-	key  string
-	attr clm.Attr
-}{
-	{"label", clm.Label}, {"kind", clm.FieldKind}, {"values", clm.FieldValues}, {"single", clm.FieldSingle},
-	{"required", clm.FieldRequired}, {"pattern", clm.FieldPattern}, {"for", clm.FieldClasses},
+var fieldKeys = []attrKey{
+	{"label", clm.Label, line, oneValue},
+	{"kind", clm.FieldKind, one(clm.TextField, clm.ListField, clm.DateField, clm.IdentityField), oneValue},
+	{"values", clm.FieldValues, line, manyValues},
+	{"defaults", clm.FieldDefaults, line, manyValues},
+	{"single", clm.FieldSingle, nil, onlyYes},
+	{"required", clm.FieldRequired, nil, onlyYes},
+	{"policyable", clm.FieldPolicyable, nil, onlyNo},
+	{"pattern", clm.FieldPattern, pattern, oneValue},
+	{"characters", clm.FieldCharacters, line, manyValues},
+	{"minLength", clm.FieldShortest, number(0, MaxText), oneValue},
+	{"maxLength", clm.FieldLongest, number(1, MaxText), oneValue},
+	{"dateOnly", clm.FieldDateOnly, nil, onlyYes},
+	{"timeOnly", clm.FieldTimeOnly, nil, onlyYes},
+	{"category", names.Attr("Category"), line, oneValue},
+	{"help", names.Attr("Help Text"), text, oneValue},
+	{"errorMessage", names.Attr("Error Message"), text, oneValue},
+	{"mask", names.Attr("Mask"), line, oneValue},
+	{"hidden", names.Attr("Render Hidden"), nil, onlyYes},
+	{"readOnly", names.Attr("Render Read Only"), nil, onlyYes},
+	{"for", clm.FieldClasses, anyClass, manyValues},
 }
 
 func readField(v value) (field, error) {
-	f := field{place: v.place(), own: map[clm.Attr][]string{}}
-	err := v.object(keys{
-		"name":     to(&f.name, name),
-		"label":    own(f.own, clm.Label, line),
-		"kind":     own(f.own, clm.FieldKind, one(clm.TextField, clm.ListField, clm.DateField, clm.IdentityField)),
-		"values":   owns(f.own, clm.FieldValues, line),
-		"single":   onlyIfTrue(f.own, clm.FieldSingle),
-		"required": onlyIfTrue(f.own, clm.FieldRequired),
-		"pattern":  own(f.own, clm.FieldPattern, pattern),
-		"for":      owns(f.own, clm.FieldClasses, anyClass),
-	})
-	kind := clm.Setting{Values: f.own[clm.FieldKind]}.First()
-	switch isList := kind == clm.ListField; {
+	f := field{thing: newThing(v)}
+	err := f.read(v, merged(f.keys(fieldKeys), keys{"name": to(&f.name, name)}))
+	f.dn = clm.DN(core.FieldsDN).Child(f.name)
+	switch {
 	case err != nil:
 		return f, err
 	case f.name == "":
 		return f, f.fail("has no name")
-	case isList && len(f.own[clm.FieldValues]) == 0:
-		return f, f.fail("a list needs values")
-	case !isList && len(f.own[clm.FieldValues]) > 0:
-		return f, f.fail("values are for the kind %s only", clm.ListField)
-	case (isList || kind == clm.DateField) && len(f.own[clm.FieldPattern]) > 0:
-		return f, f.fail("a %s has no pattern", kind)
 	}
-	return f, nil
+	return f, f.sound()
+}
+
+// sound refuses what contradicts itself.
+func (f field) sound() error {
+	kind := clm.Setting{Values: f.own[clm.FieldKind]}.First()
+	isList, isDate := kind == clm.ListField, kind == clm.DateField
+	has := func(attrs ...clm.Attr) bool {
+		return slices.ContainsFunc(attrs, func(a clm.Attr) bool { return len(f.own[a]) > 0 })
+	}
+	longest := days(f.own[clm.FieldLongest])
+	switch {
+	case isList && !has(clm.FieldValues):
+		return f.fail("a list needs values")
+	case !isList && has(clm.FieldValues):
+		return f.fail("values are for the kind %s only", clm.ListField)
+	case (isList || isDate) && has(clm.FieldPattern):
+		return f.fail("a %s has no pattern", kind)
+	case kind != "" && kind != clm.TextField && has(clm.FieldCharacters, clm.FieldShortest, clm.FieldLongest):
+		return f.fail("characters and lengths are for the kind %s only", clm.TextField)
+	case kind != "" && !isDate && has(clm.FieldDateOnly, clm.FieldTimeOnly):
+		return f.fail("dateOnly and timeOnly are for the kind %s only", clm.DateField)
+	case has(clm.FieldDateOnly) && has(clm.FieldTimeOnly):
+		return f.fail("has both dateOnly and timeOnly")
+	case longest > 0 && longest < days(f.own[clm.FieldShortest]):
+		return f.fail("minLength is more than maxLength")
+	}
+	for _, v := range f.own[clm.FieldDefaults] {
+		if isList && !slices.Contains(f.own[clm.FieldValues], v) {
+			return f.fail("the default %q is none of the values", short(v))
+		}
+	}
+	return nil
 }
 
 // pattern reads a regular expression that whole values match.
@@ -69,17 +100,13 @@ func pattern(v value) (string, error) {
 	return s, nil
 }
 
-func (f field) dn() clm.DN { return clm.DN(core.FieldsDN).Child(f.name) }
-
-// put is the custom field as it shall be. One that is new is for certificates
+// complete is the custom field as it shall be. One that is new is for certificates
 // unless the file says otherwise.
-func (f field) put(isNew bool) core.Put {
-	p := core.Put{DN: string(f.dn()), Class: clm.CustomField, Own: f.own}
-	if isNew && len(f.own[clm.FieldClasses]) == 0 {
-		p.Own = maps.Clone(f.own)
-		p.Own[clm.FieldClasses] = []string{string(clm.AnyCertificate)}
+func (f field) complete(isNew bool) *thing {
+	if _, said := f.own[clm.FieldClasses]; isNew && !said {
+		return f.with(clm.FieldClasses, string(clm.AnyCertificate))
 	}
-	return p
+	return &f.thing
 }
 
 // findFields finds the custom fields that there are and will be. Those that a plan
@@ -91,18 +118,18 @@ func (a *applying) findFields(ctx context.Context) error {
 	}
 	a.fields, a.newFields = known, map[string]bool{}
 	for _, f := range a.file.fields {
-		node, err := a.core.Object(ctx, a.who, string(f.dn()))
+		node, err := a.core.Object(ctx, a.who, string(f.dn))
 		isNew := errors.Is(err, clm.NotFound)
 		if err != nil && !isNew {
 			return f.refused(f.name, err)
 		}
 		o := clm.Object{ID: node.ID, DN: node.DN, Own: map[clm.Attr][]string{}}
 		if isNew {
-			o.ID, o.DN = clm.ObjectID(f.name), f.dn()
+			o.ID, o.DN = clm.ObjectID(f.name), f.dn
 			a.newFields[o.DN.Key()] = true
 		}
 		maps.Copy(o.Own, node.Own)
-		maps.Copy(o.Own, f.put(isNew).Own)
+		maps.Copy(o.Own, f.complete(isNew).own)
 		a.fields = slices.DeleteFunc(a.fields, func(k core.Field) bool { return k.DN.Key() == o.DN.Key() })
 		a.fields = append(a.fields, core.FieldOf(&o))
 	}
@@ -161,28 +188,37 @@ func readFieldValues(dst *[]fieldValues) reader {
 // lookForFields makes sure that the custom fields are there of which the file
 // gives values, and that they can have them.
 func (a *applying) lookForFields() error {
-	for _, c := range a.file.certificates {
-		for _, said := range c.fields {
+	for _, t := range a.file.things() {
+		for _, said := range t.fields {
 			f, ok := a.field(said.field)
-			isCertificates := func(class string) bool { return clm.Class(class).Is(clm.CertificateBase) }
-			if !ok || !slices.ContainsFunc(f.Classes, isCertificates) {
-				return said.fail("certificates have no such custom field")
+			hasIt := func(class string) bool {
+				isCertificate := t.class.Is(clm.CertificateBase) && clm.Class(class).Is(clm.CertificateBase)
+				return isCertificate || t.class.Is(clm.Class(class))
+			}
+			if !ok || !slices.ContainsFunc(f.Classes, hasIt) {
+				return said.fail("%s have no such custom field", plural(t.class))
 			}
 			if err := said.fits(f); err != nil {
 				return err
 			}
 		}
-	}
-	for _, folder := range a.file.folders {
-		for key, rule := range folder.policy {
+		for key, rule := range t.policy {
 			if f, ok := a.fieldRule(key.Attr); ok {
-				if err := (fieldValues{folder.place, f.Label, rule.Values}).fits(f); err != nil {
+				if err := (fieldValues{t.place, f.Label, rule.Values}).fits(f); err != nil {
 					return err
 				}
 			}
 		}
 	}
 	return nil
+}
+
+// plural is what objects of the class are called in errors.
+func plural(class clm.Class) string {
+	if class.Is(clm.CertificateBase) {
+		return "certificates"
+	}
+	return "objects of class " + names.ClassName(class)
 }
 
 func (s fieldValues) fits(f core.Field) error {
@@ -195,7 +231,7 @@ func (s fieldValues) fits(f core.Field) error {
 // customFields makes the custom fields, and looks at what they are then.
 func (a *applying) customFields(ctx context.Context) error {
 	for _, f := range a.file.fields {
-		if err := a.put(ctx, f.place, f.put(a.newFields[f.dn().Key()])); err != nil {
+		if err := a.object(ctx, f.complete(a.newFields[f.dn.Key()]), clm.CustomField); err != nil {
 			return err
 		}
 	}

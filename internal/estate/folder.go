@@ -1,29 +1,29 @@
 package estate
 
 import (
+	"context"
 	"strconv"
-	"strings"
 
-	"github.com/certwright/certwright/internal/api/names"
 	"github.com/certwright/certwright/internal/clm"
+	"github.com/certwright/certwright/internal/core"
 )
 
-type authority struct {
-	place
-	dn     clm.DN
-	own    map[clm.Attr][]string
-	issuer *reference
+type folder struct{ thing }
+
+var folderKeys = []attrKey{
+	{"description", clm.Description, text, oneValue},
+	{"workflows", clm.Workflows, dnText, manyValues},
+	{"blockedWorkflows", clm.WorkflowBlocks, dnText, manyValues},
+	{"engines", clm.Engines, name, manyValues},
 }
 
-type folder struct {
-	place
-	dn          clm.DN
-	own         map[clm.Attr][]string
-	policy      map[clm.PolicyKey]clm.Rule
-	rights      map[string]clm.Rights
-	authorities []reference // that policy names
-	people      []reference // the users and groups that policy and rights name
-	slips       []slip
+func readFolder(v value) (folder, error) {
+	f := folder{newThing(v)}
+	err := f.read(v, merged(merged(f.keys(folderKeys), f.policyKeys()), keys{"dn": to(&f.dn, dnOrPolicy)}))
+	if err == nil && f.dn == "" {
+		err = f.fail("has no dn")
+	}
+	return f, err
 }
 
 // A slip is an attribute whose name is nearly that of another. Unless it is a
@@ -31,36 +31,6 @@ type folder struct {
 type slip struct {
 	reference
 	near string
-}
-
-func readAuthority(v value) (authority, error) {
-	a := authority{place: v.place(), own: map[clm.Attr][]string{}}
-	err := v.object(keys{
-		"dn":              to(&a.dn, dn),
-		"description":     own(a.own, clm.Description, text),
-		"driver":          own(a.own, clm.Driver, name),
-		"issuer":          maybeReference(&a.issuer, name),
-		"profile":         own(a.own, clm.Profile, profile),
-		"validityDays":    own(a.own, clm.ValidityDays, number(1, MaxDays)),
-		"maxValidityDays": own(a.own, maxValidityDays, number(1, MaxDays)),
-		"issueAfter":      own(a.own, clm.IssueAfter, slowness),
-		"aiaURL":          own(a.own, clm.AIAURL, webAddress),
-		"ocspURL":         own(a.own, clm.OCSPURL, webAddress),
-		"cdpURL":          own(a.own, clm.CDPURL, webAddress),
-		"kind":            own(a.own, clm.AuthorityKind, kind),
-	})
-	switch {
-	case err != nil:
-		return a, err
-	case a.dn == "":
-		return a, a.fail("has no dn")
-	case days(a.own[maxValidityDays]) > 0 && days(a.own[clm.ValidityDays]) > days(a.own[maxValidityDays]):
-		return a, a.fail("validityDays is more than maxValidityDays")
-	}
-	if a.issuer != nil {
-		a.own[clm.Issuer] = []string{a.issuer.name}
-	}
-	return a, nil
 }
 
 // days is the number that an attribute holds; zero where it holds none.
@@ -72,81 +42,36 @@ func days(values []string) int {
 	return n
 }
 
-// maxValidityDays is a setting of the embedded authority that clm has no rule for.
-const maxValidityDays clm.Attr = "max-validity-days"
-
-// kind reads the class name by which clients are to know an authority.
-func kind(v value) (string, error) {
-	s, err := line(v)
-	if err != nil {
-		return "", err
-	}
-	if class, kind := names.Class(s); class == clm.Authority && kind != "" {
-		return kind, nil
-	}
-	return "", v.fail("%q is not a kind of authority such as Microsoft CA", short(s))
-}
-
-func readFolder(v value) (folder, error) {
-	f := folder{place: v.place(), own: map[clm.Attr][]string{}, policy: map[clm.PolicyKey]clm.Rule{}, rights: map[string]clm.Rights{}}
-	err := v.object(keys{
-		"dn":          to(&f.dn, dnOrPolicy),
-		"description": own(f.own, clm.Description, text),
-		"policy":      orNothing(f.policyOf(clm.AnyCertificate)),
-		"policyFor":   orNothing(f.policyFor),
-		"rights":      orNothing(func(v value) error { return v.list(MaxEntries, f.readGrant) }),
-	})
-	if err == nil && f.dn == "" {
-		err = f.fail("has no dn")
-	}
-	return f, err
-}
-
-// rightNames are the rights as estate files spell them, in the order in which
-// they are shown.
-var rightNames = []struct {
-	name  string
-	right clm.Rights
-}{
-	{"view", clm.View}, {"read", clm.Read}, {"write", clm.Write}, {"create", clm.Create}, {"delete", clm.Delete},
-	{"rename", clm.Rename}, {"associate", clm.Associate}, {"revoke", clm.RevokeRight},
-	{"private-key-read", clm.KeyRead}, {"private-key-write", clm.KeyWrite},
-	{"manage-policy", clm.PolicyWrite}, {"manage-permissions", clm.ManagePermissions}, {"all", clm.AllRights},
-}
-
-func (f *folder) readGrant(v value) error {
-	var who *reference
-	var rights *clm.Rights
-	err := v.object(keys{"to": maybeReference(&who, name), "allow": maybe(&rights, readRights)})
-	switch {
-	case err != nil:
-		return err
-	case who == nil || rights == nil:
-		return v.fail("must have both to and allow")
-	}
-	for known := range f.rights {
-		if strings.EqualFold(known, who.name) {
-			return v.fail("%q has rights here already", short(who.name))
+func (a *applying) folders(ctx context.Context) error {
+	for _, f := range a.file.folders {
+		if err := a.folder(ctx, f.place, f.dn); err != nil {
+			return err
 		}
 	}
-	f.rights[who.name] = *rights
-	f.people = append(f.people, *who)
 	return nil
 }
 
-func readRights(v value) (sum clm.Rights, err error) {
-	words := make([]string, 0, len(rightNames))
-	for _, r := range rightNames {
-		words = append(words, r.name)
+// folder brings a folder to what the file says of it, if it says anything, and
+// those above it before. Outside of the folders with policy there are none to be made.
+func (a *applying) folder(ctx context.Context, at place, dn clm.DN) error {
+	class, isSaid := a.classes[dn.Key()]
+	isOther := isSaid && class != clm.Folder
+	isElsewhere := dn.Key() != clm.PolicyDN.Key() && !dn.IsBelow(clm.PolicyDN)
+	if isElsewhere || a.done[dn.Key()] || isOther {
+		return nil
 	}
-	err = v.items(MaxEntries, func(v value) error {
-		word, err := one(words...)(v)
-		for _, r := range rightNames {
-			if r.name == word {
-				sum |= r.right
-			}
+	a.done[dn.Key()] = true
+	f := a.declared[dn.Key()]
+	if f != nil {
+		at = f.place
+	}
+	if dn != clm.PolicyDN {
+		if err := a.folder(ctx, at, dn.Parent()); err != nil {
+			return err
 		}
-		return err
-	})
-	return sum, err
+	}
+	if f != nil {
+		return a.object(ctx, &f.thing, clm.Folder)
+	}
+	return a.put(ctx, at, core.Put{DN: string(dn), Class: clm.Folder})
 }

@@ -1,6 +1,7 @@
 package estate
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -23,6 +24,14 @@ func (a *applying) look(ctx context.Context) error {
 			return err
 		}
 	}
+	a.secrets = map[string]map[string]secret.Plain{}
+	for i := range a.file.credentials {
+		var err error
+		c := &a.file.credentials[i]
+		if a.secrets[c.dn.Key()], err = c.values(a.opt.Dir); err != nil {
+			return err
+		}
+	}
 	a.materials = map[string]material{}
 	for _, c := range a.file.certificates {
 		if !c.outside.isThere() {
@@ -41,7 +50,7 @@ func (a *applying) look(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, check := range []func(context.Context) error{a.lookForIssuers, a.lookForAuthorities, a.lookForCertificates} {
+	for _, check := range []func(context.Context) error{a.lookForIssuers, a.lookForLinks, a.lookForSSHKeys} {
 		if err := check(ctx); err != nil {
 			return err
 		}
@@ -54,11 +63,8 @@ func (a *applying) lookForPeople() error {
 	for _, g := range a.file.groups {
 		people = append(people, g.members...)
 	}
-	for _, f := range a.file.folders {
-		people = append(people, f.people...)
-	}
-	for _, c := range a.file.certificates {
-		people = append(people, c.people...)
+	for _, t := range a.file.things() {
+		people = append(people, t.people...)
 	}
 	for _, p := range people {
 		if !a.accounts.isThere(p.name) {
@@ -103,56 +109,65 @@ func (a *applying) lookForIssuers(ctx context.Context) error {
 	return nil
 }
 
-func (a *applying) lookForAuthorities(ctx context.Context) error {
-	there := map[string]bool{}
-	for _, want := range a.file.authorities {
-		there[want.dn.Key()] = true
-	}
-	var needed []reference
-	for _, f := range a.file.folders {
-		needed = append(needed, f.authorities...)
-	}
-	for _, c := range a.file.certificates {
-		if c.authority != nil {
-			needed = append(needed, *c.authority)
-		}
-	}
-	return a.lookForObjects(ctx, needed, there, "authority", clm.Authority)
-}
-
-// lookForCertificates makes sure that programs use certificates that there are.
-func (a *applying) lookForCertificates(ctx context.Context) error {
-	there := map[string]bool{}
-	for _, c := range a.file.certificates {
-		there[c.dn.Key()] = true
-	}
-	var needed []reference
-	for _, d := range a.file.devices {
-		for _, p := range d.programs {
-			if p.certificate != nil && p.certificate.name != "" {
-				needed = append(needed, *p.certificate)
+// lookForLinks makes sure that the objects are there that others name.
+func (a *applying) lookForLinks(ctx context.Context) error {
+	for _, t := range a.file.things() {
+		for _, l := range t.links {
+			if err := a.lookForObject(ctx, l.reference, linked[l.attr]); err != nil {
+				return err
 			}
 		}
 	}
-	return a.lookForObjects(ctx, needed, there, "certificate", clm.CertificateBase)
+	for _, c := range a.file.certificates {
+		if c.authority != nil {
+			if err := a.lookForObject(ctx, *c.authority, linked[clm.IssuedBy]); err != nil {
+				return err
+			}
+		}
+	}
+	for _, d := range a.file.devices {
+		for _, p := range d.programs {
+			if p.certificate == nil || p.certificate.name == "" {
+				continue
+			}
+			if err := a.lookForObject(ctx, *p.certificate, wanted{"certificate", clm.CertificateBase}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
-// lookForObjects makes sure that what is needed is of the class. there are the
-// keys of the DNs that the file makes.
-func (a *applying) lookForObjects(ctx context.Context, needed []reference, there map[string]bool, what string, class clm.Class) error {
-	for _, n := range needed {
-		key := clm.DN(n.name).Key()
-		if there[key] {
-			continue
+// A wanted is what a reference must be to: objects of the class, or any.
+type wanted struct {
+	what  string
+	class clm.Class
+}
+
+// linked says what attributes name; those that are not there name any objects.
+var linked = map[clm.Attr]wanted{
+	clm.IssuedBy: {"authority", clm.Authority}, clm.Workflows: {"workflow", clm.Workflow}, clm.WorkflowBlocks: {"workflow", clm.Workflow},
+	clm.Engines: {"engine", clm.Engine}, clm.Assets: {"folder", clm.Folder}, clm.SSHSigner: {"key pair", clm.SSHKeyPair}, clm.SSHFolder: {"folder", clm.Folder},
+}
+
+// lookForObject makes sure that the file or the installation has what is named.
+func (a *applying) lookForObject(ctx context.Context, n reference, w wanted) error {
+	dn := n.name
+	if w.class == clm.Engine {
+		dn = engineDN(dn)
+	}
+	class, isThere := a.classes[clm.DN(dn).Key()]
+	if !isThere {
+		o, err := a.core.Object(ctx, a.who, dn)
+		if err != nil && !errors.Is(err, clm.NotFound) && !errors.Is(err, clm.Invalid) {
+			return n.refused(dn, err)
 		}
-		o, err := a.core.Object(ctx, a.who, n.name)
-		switch {
-		case errors.Is(err, clm.NotFound), err == nil && !o.Class.Is(class):
-			return n.fail("there is no %s %s", what, n.name)
-		case err != nil:
-			return n.refused(n.name, err)
+		if class = o.Class; err == nil {
+			a.classes[o.DN.Key()] = class
 		}
-		there[key] = true
+	}
+	if class == "" || w.class != "" && !class.Is(w.class) {
+		return n.fail("there is no %s %s", cmp.Or(w.what, "object"), n.name)
 	}
 	return nil
 }

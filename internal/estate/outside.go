@@ -91,6 +91,16 @@ func (o outside) load(dir string) (m material, err error) {
 
 // load reads a file as text: what is binary becomes base64. No file is empty.
 func (f outsideFile) load(dir string, most int64) (secret.Plain, error) {
+	content, err := f.raw(dir, most)
+	isBinary := func(c byte) bool { return c < '\t' || c > '~' }
+	if err == nil && slices.ContainsFunc(content.Reveal(), isBinary) {
+		return secret.NewString(base64.StdEncoding.EncodeToString(content.Reveal())), nil
+	}
+	return content, err
+}
+
+// raw reads a file as it is.
+func (f outsideFile) raw(dir string, most int64) (secret.Plain, error) {
 	if f.name == "" {
 		return secret.Plain{}, nil
 	}
@@ -99,16 +109,15 @@ func (f outsideFile) load(dir string, most int64) (secret.Plain, error) {
 		path = filepath.Join(dir, path)
 	}
 	b, err := readAtMost(path, most+1)
-	if failed, ok := errors.AsType[*fs.PathError](err); ok && strings.HasSuffix(f.path, ".keyFile") {
+	isKey := strings.HasSuffix(f.path, ".keyFile") || strings.HasSuffix(f.path, ".privateKeyFile")
+	if failed, ok := errors.AsType[*fs.PathError](err); ok && isKey {
 		err = failed.Err // what stands there may be the key itself
 	}
-	switch isBinary := func(c byte) bool { return c < '\t' || c > '~' }; {
+	switch {
 	case err != nil:
 		return secret.Plain{}, f.fail("%w", err)
 	case int64(len(b)) > most:
 		return secret.Plain{}, f.fail("the file is larger than %d KiB", most>>10)
-	case slices.ContainsFunc(b, isBinary):
-		return secret.NewString(base64.StdEncoding.EncodeToString(b)), nil
 	}
 	return secret.NewPlain(b), nil
 }

@@ -59,11 +59,8 @@ var classes = []clm.Class{
 	clm.CodeSigningCertificate, clm.Authority,
 }
 
-// isPrincipals reports whether the values of an attribute are users and groups.
-func isPrincipals(a clm.Attr) bool { return a == clm.Contact || a == clm.Approver }
-
 // policyFor reads what a folder says for objects of several classes.
-func (f *folder) policyFor(v value) error {
+func (t *thing) policyFor(v value) error {
 	return v.mapping(func(vendor string, _ int, entry value) error {
 		class, kind := names.Class(vendor)
 		if kind != "" {
@@ -76,50 +73,31 @@ func (f *folder) policyFor(v value) error {
 		if near := nearest(vendor, known); near != "" && names.ClassName(class) != near {
 			return entry.fail("there is no class %q; did you mean %q?", short(vendor), near)
 		}
-		return f.policyOf(class)(entry)
+		return t.policyOf(class)(entry)
 	})
 }
 
 // policyOf reads what a folder says for objects of one class.
-func (f *folder) policyOf(class clm.Class) reader {
+func (t *thing) policyOf(class clm.Class) reader {
 	return func(v value) error {
 		return v.mapping(func(vendor string, _ int, entry value) error {
-			attr, err := f.policyAttr(vendor, entry)
+			attr, err := t.policyAttr(vendor, entry)
 			if err != nil {
 				return err
 			}
 			key := clm.PolicyKey{Class: class, Attr: attr}
-			if _, twice := f.policy[key]; twice {
+			if _, twice := t.policy[key]; twice {
 				return entry.fail("there is such a rule already")
 			}
-			rule, values, err := readRule(entry, attr)
-			if err != nil {
-				return err
-			}
-			f.policy[key] = rule
-			f.refer(attr, rule.Values, values)
-			return nil
+			rule, err := t.readRule(entry, attr)
+			t.policy[key] = rule
+			return err
 		})
 	}
 }
 
-// refer keeps what the values of a rule name, to be looked up in the installation.
-func (f *folder) refer(attr clm.Attr, values []string, at place) {
-	for _, v := range values {
-		switch {
-		case attr == clm.IssuedBy:
-			f.authorities = append(f.authorities, reference{at, v})
-		case isPrincipals(attr) && !isForeign(v):
-			f.people = append(f.people, reference{at, v})
-		}
-	}
-}
-
-// isForeign reports whether a principal is of another directory: it is kept as it is.
-func isForeign(principal string) bool { return strings.Contains(principal, ":") }
-
 // policyAttr is our name of a policy attribute.
-func (f *folder) policyAttr(vendor string, v value) (clm.Attr, error) {
+func (t *thing) policyAttr(vendor string, v value) (clm.Attr, error) {
 	attr := names.Attr(strings.TrimSpace(vendor))
 	if strings.TrimSpace(vendor) == "" {
 		return "", v.fail("an attribute has no name")
@@ -127,7 +105,8 @@ func (f *folder) policyAttr(vendor string, v value) (clm.Attr, error) {
 	if slices.Contains(ownOnly, attr) {
 		return "", v.fail("cannot be said by a folder for what is in it")
 	}
-	if _, known := attributes[attr]; known {
+	_, means := attributes[attr]
+	if _, known := names.AttrNamed(vendor); known || means {
 		return attr, nil
 	}
 	var known []string
@@ -136,14 +115,14 @@ func (f *folder) policyAttr(vendor string, v value) (clm.Attr, error) {
 	}
 	slices.Sort(known)
 	if near := nearest(vendor, known); near != "" {
-		f.slips = append(f.slips, slip{reference{v.place(), strings.TrimSpace(vendor)}, near})
+		t.slips = append(t.slips, slip{reference{v.place(), strings.TrimSpace(vendor)}, near})
 	}
 	return attr, nil
 }
 
 // readRule reads a policy entry: a value, a list of values, or either of them
 // with locked beside it. No values remove the entry.
-func readRule(v value, attr clm.Attr) (rule clm.Rule, at place, err error) {
+func (t *thing) readRule(v value, attr clm.Attr) (rule clm.Rule, err error) {
 	about, known := attributes[attr]
 	switch {
 	case !known && strings.HasPrefix(string(attr), string(clm.EndDateFor(""))):
@@ -151,14 +130,13 @@ func readRule(v value, attr clm.Attr) (rule clm.Rule, at place, err error) {
 	case !known:
 		about = attribute{line, true}
 	}
-	at = v.place()
 	said := false
 	read := func(v value) (err error) {
 		if said {
 			return v.fail("there are both value and values")
 		}
-		said, at = true, v.place()
-		rule.Values, err = several(about.check)(v)
+		said = true
+		rule.Values, err = several(t.noting(attr, about.check))(v)
 		if err == nil && len(rule.Values) > 1 && !about.several {
 			err = v.fail("can have one value only")
 		}
@@ -166,7 +144,7 @@ func readRule(v value, attr clm.Attr) (rule clm.Rule, at place, err error) {
 	}
 	if v.node.Kind != yamlMapping {
 		err = read(v)
-		return rule, at, err
+		return rule, err
 	}
 	err = v.object(keys{"value": read, "values": read, "locked": to(&rule.Locked, truth)})
 	switch {
@@ -176,5 +154,5 @@ func readRule(v value, attr clm.Attr) (rule clm.Rule, at place, err error) {
 	case rule.Locked && len(rule.Values) == 0:
 		err = v.fail("a rule without values cannot be locked")
 	}
-	return rule, at, err
+	return rule, err
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/certwright/certwright/internal/clm"
 	"github.com/certwright/certwright/internal/core"
 )
 
@@ -97,8 +98,10 @@ func (a *applying) principals(ctx context.Context) error {
 	said := map[string]bool{}
 	for _, g := range a.file.groups {
 		said[fold(g.name)] = true
-		master := a.accounts.known[fold(g.name)].Master
-		p := core.PutPrincipal{Name: g.name, IsGroup: true, Master: master, Groups: a.accounts.in(g.name, nil, false)}
+		p := core.PutPrincipal{
+			Name: g.name, IsGroup: true, Master: a.accounts.known[fold(g.name)].Master, Auditor: g.auditor, Groups: a.accounts.in(g.name, nil, false),
+		}
+		override(&p.Master, g.master)
 		if err := a.putPrincipal(ctx, g.place, p); err != nil {
 			return err
 		}
@@ -106,7 +109,7 @@ func (a *applying) principals(ctx context.Context) error {
 	for _, u := range a.file.users {
 		said[fold(u.name)] = true
 		p := core.PutPrincipal{
-			Name: u.name, Master: a.accounts.known[fold(u.name)].Master, Password: a.passwords[u.name],
+			Name: u.name, Master: a.accounts.known[fold(u.name)].Master, Auditor: u.auditor, Password: a.passwords[u.name],
 			Groups: a.accounts.in(u.name, u.groups, u.counts),
 		}
 		override(&p.Master, u.master)
@@ -125,7 +128,24 @@ func (a *applying) principals(ctx context.Context) error {
 			return err
 		}
 	}
-	return a.findAccounts(ctx)
+	if err := a.findAccounts(ctx); err != nil {
+		return err
+	}
+	return a.describe(ctx)
+}
+
+// describe writes what the file says of users and groups beside who they are.
+func (a *applying) describe(ctx context.Context) error {
+	for _, t := range a.file.things() {
+		if t.class != clm.User && t.class != clm.Group || len(t.own)+len(t.fields)+len(t.rights) == 0 {
+			continue
+		}
+		a.made[t.dn.Key()] = true // in a plan, too
+		if err := a.object(ctx, t.thing, t.class); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (a *applying) putPrincipal(ctx context.Context, at place, p core.PutPrincipal) error {

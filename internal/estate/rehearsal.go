@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/certwright/certwright/internal/clm"
@@ -69,15 +68,10 @@ func (t theatre) read(v value) (rehearsal, error) {
 			words = append(words, string(s.Scene))
 		}
 	}
-	var stages []string
-	for n := range t.stages {
-		stages = append(stages, n)
-	}
-	slices.SortFunc(stages, func(a, b string) int { return cmp.Or(len(a)-len(b), strings.Compare(a, b)) })
 	state := ""
 	err := v.object(keys{
 		"state": to(&state, one(words...)),
-		"stage": to(&r.stage, one(stages...)),
+		"stage": to(&r.stage, one(numbersOf(t.stages)...)),
 		"text":  to(&r.Text, line),
 		"other": to(&r.Other, dnText),
 	})
@@ -146,7 +140,7 @@ func (a *applying) stagings(ctx context.Context) error {
 			if p.rehearsal == nil {
 				continue
 			}
-			if err := a.rehearse(ctx, *p.rehearsal, d.dn.Child(p.name), false); err != nil {
+			if err := a.rehearse(ctx, *p.rehearsal, p.dn, false); err != nil {
 				return err
 			}
 		}

@@ -1,6 +1,8 @@
 package estate
 
 import (
+	"cmp"
+
 	"go.yaml.in/yaml/v3"
 
 	"github.com/certwright/certwright/internal/clm"
@@ -126,9 +128,66 @@ func (f *File) sections() keys {
 		"authorities":  section(&f.authorities, readAuthority),
 		"fields":       section(&f.fields, readField),
 		"folders":      section(&f.folders, readFolder),
+		"workflows":    section(&f.workflows, readWorkflow),
+		"credentials":  section(&f.credentials, readCredential),
+		"sshKeyPairs":  section(&f.sshKeyPairs, readSSHKeyPair),
+		"sshTemplates": section(&f.sshTemplates, readSSHTemplate),
 		"devices":      section(&f.devices, readDevice),
+		"objects":      section(&f.objects, readObject),
 		"certificates": section(&f.certificates, readCertificate),
 	}
+}
+
+// A placed is a thing and the class of its object.
+type placed struct {
+	*thing
+	class clm.Class
+}
+
+// things are all objects of which the file says something.
+func (f *File) things() (all []placed) {
+	add := func(t *thing, class clm.Class) { all = append(all, placed{t, class}) }
+	for i := range f.folders {
+		add(&f.folders[i].thing, clm.Folder)
+	}
+	for i := range f.authorities {
+		add(&f.authorities[i].thing, clm.Authority)
+	}
+	for i := range f.workflows {
+		add(&f.workflows[i].thing, clm.Workflow)
+	}
+	for i := range f.credentials {
+		add(&f.credentials[i].thing, f.credentials[i].class())
+	}
+	for i := range f.devices {
+		d := &f.devices[i]
+		add(&d.thing, clm.Device)
+		for j := range d.programs {
+			add(&d.programs[j].thing, d.programs[j].class())
+		}
+	}
+	for i := range f.sshKeyPairs {
+		add(&f.sshKeyPairs[i].thing, clm.SSHKeyPair)
+	}
+	for i := range f.sshTemplates {
+		add(&f.sshTemplates[i].thing, clm.SSHTemplate)
+	}
+	for i := range f.objects {
+		add(&f.objects[i].thing, f.objects[i].class)
+	}
+	for i := range f.certificates {
+		add(&f.certificates[i].thing, cmp.Or(f.certificates[i].request.Class, clm.AnyCertificate))
+	}
+	for i := range f.groups {
+		add(&f.groups[i].thing, clm.Group)
+	}
+	for i := range f.users {
+		add(&f.users[i].thing, clm.User)
+	}
+	for i := range f.fields {
+		add(&f.fields[i].thing, clm.CustomField)
+	}
+	return all
 }
 
 func (f *File) readServer(v value) error {
@@ -138,6 +197,8 @@ func (f *File) readServer(v value) error {
 		"lateCertificates": own(f.server, clm.LateOrders, one(clm.RevokeLate, clm.KeepLate)),
 		"listSameKey":      own(f.server, clm.ListSameKey, flag),
 		"ocspNonce":        own(f.server, clm.OCSPNonce, flag),
+		"selfApproval":     own(f.server, clm.SelfApproval, flag),
+		"reasons":          f.readReasons,
 		"clientAuthorities": func(v value) error {
 			if err := references(&f.vouchers)(v); err != nil {
 				return err

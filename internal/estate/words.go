@@ -1,6 +1,7 @@
 package estate
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -19,8 +20,14 @@ func (a *applying) line(c core.Change, p core.Put) string {
 			values = append(values, a.accounts.name(id))
 		}
 	}
+	if word, ok := a.wordsFor()[c.Attr]; ok {
+		values = nil
+		for _, v := range c.Values {
+			values = append(values, word(v))
+		}
+	}
 	switch {
-	case p.Class == clm.CustomField:
+	case p.Class == clm.CustomField && c.To == "":
 		return fieldLine(c)
 	case c.Made != "":
 		return fmt.Sprintf("create %s %s", names.TypeName(clm.Object{Class: c.Made, Own: p.Own}), c.DN)
@@ -35,6 +42,15 @@ func (a *applying) line(c core.Change, p core.Put) string {
 	}
 	locked := map[bool]string{true: " (locked)"}[c.Locked]
 	return fmt.Sprintf("%s: policy%s %s%s%s", c.DN, class, a.attrName(c.Attr), are(values), locked)
+}
+
+// wordsFor are the words of administrators for values that are kept otherwise.
+func (a *applying) wordsFor() map[clm.Attr]func(string) string {
+	return map[clm.Attr]func(string) string{
+		clm.Engines:  func(id string) string { return cmp.Or(a.engines[id], id) },
+		clm.PointOf:  pointNumber,
+		clm.ForClass: func(class string) string { return names.ClassName(clm.Class(class)) },
+	}
 }
 
 // are is how a line ends that says what values are from now on.

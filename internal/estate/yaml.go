@@ -247,3 +247,6 @@ func distance(a, b string, most int) int {
 	}
 	return min(row[len(b)], most)
 }
+
+// joined lists words with commas between them.
+func joined(words []string) string { return strings.Join(words, ", ") }

@@ -85,7 +85,7 @@ var configResults = &results{
 		114: "AttributeValueDoesNotExist", 115: "AttributeIsSingleValued", 116: "AttributeIsReadOnly", 117: "AttributeIsHidden",
 		200: "ClassDoesNotExist", 211: "ClassInvalidPolicyClass", 301: "PolicyLockStateCollision",
 		400: "ObjectDoesNotExist", 401: "ObjectAlreadyExists", 402: "ObjectHasChildren", 403: "ObjectNameTooLong", 404: "ObjectDepthTooDeep",
-		405: "ObjectInvalidName", 406: "ObjectInvalidClass", 407: "ObjectInvalidContainment", 410: "ObjectInvalidOperation",
+		405: "ObjectInvalidName", 406: "ObjectInvalidClass", 407: "ObjectInvalidContainment", 410: "ObjectInvalidOperation", 502: "DriverDatabaseError",
 	},
 	rules: []resultRule{
 		{clm.NotFound, fieldNoClass, 200},
@@ -119,7 +119,15 @@ var configResults = &results{
 		{clm.Unsupported, "object", 410},
 		{clm.Unsupported, "number", 3},
 		{clm.Unsupported, "", 8},
+		{clm.Busy, "", 8}, {clm.InError, "", 8}, {clm.Disabled, "", 8}, {clm.Unmanaged, "", 8}, {clm.NeedsCSR, "", 8}, {clm.Violation, "", 8},
+		{clm.NotIssued, "", 8}, {clm.Unwritten, "", 502},
 	},
+}
+
+// refusals say why work was not started.
+var refusals = map[clm.Kind]string{
+	clm.Busy: "Work is under way.", clm.InError: "Work has failed and is to be retried or reset.", clm.Disabled: "Processing is disabled.",
+	clm.Unmanaged: "The management type does not allow it.", clm.NeedsCSR: "A signing request is needed.", clm.NotIssued: "There is no certificate.",
 }
 
 // configQuery is what all Config calls together take.
@@ -224,7 +232,15 @@ func (a *api) configFailure(c *call, operation string, err error, lists ...strin
 	if _, isField := clm.FieldOf(clm.Attr(e.Field)); isField && e.Kind == clm.Invalid {
 		err = clm.Fail(clm.Unsupported, fieldAttribute, e.Field) // objects of the class do not have the custom field
 	}
-	return configResults.refuse(a, c, operation, err, lists...)
+	ans := configResults.refuse(a, c, operation, err, lists...)
+	why := refusals[e.Kind]
+	if e.Kind == clm.Violation {
+		why = renewing.say(e).text
+	}
+	if body, ok := ans.body.(map[string]any); ok && why != "" {
+		body["Error"] = body["Error"].(string) + " " + why
+	}
+	return ans
 }
 
 // dnToGUID serves POST vedsdk/Config/DnToGuid.

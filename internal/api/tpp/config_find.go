@@ -53,7 +53,7 @@ func (l classList) ours() (classes []clm.Class) {
 
 // keep tells objects of the classes from others of our classes for them.
 func (l classList) keep() func(core.Node) bool {
-	if !slices.ContainsFunc(l, func(def *names.ClassDef) bool { return def.Kind != "" }) {
+	if !slices.ContainsFunc(l, hasKinds) {
 		return nil
 	}
 	wanted := map[string]bool{}
@@ -61,6 +61,11 @@ func (l classList) keep() func(core.Node) bool {
 		wanted[def.Name] = true
 	}
 	return func(n core.Node) bool { return wanted[names.TypeName(n.Object)] }
+}
+
+// hasKinds reports whether our class for the vendor's is that of others of his, too.
+func hasKinds(of *names.ClassDef) bool {
+	return slices.ContainsFunc(names.Classes(), func(def *names.ClassDef) bool { return def.Class == of.Class && def.Kind != "" })
 }
 
 // search lists objects.

@@ -10,26 +10,11 @@ import (
 	"github.com/certwright/certwright/internal/core"
 )
 
-// oldNumbers is where the numbers of versions begin that stem from databases in which
-// they did not yet leave room for those of their parts.
-const oldNumbers = 1 << 32
-
-// vaultIDs are the numbers under which the vendor keeps the parts of a version:
-// that of the certificate, and that of the private key, which is the next.
-func vaultIDs(v clm.VersionID) (certificate, key int64) {
-	if v >= oldNumbers {
-		return int64(v), int64(v)
-	}
-	return int64(v), int64(v) + 1
-}
-
 // versionOf finds the version by the number of its certificate or private key.
 func versionOf(vaultID string) (id clm.VersionID, ok bool) {
 	n, err := strconv.ParseInt(strings.TrimSpace(vaultID), 10, 64)
-	if id = clm.VersionID(n); err != nil || id >= oldNumbers {
-		return id, err == nil
-	}
-	return id &^ 1, id > 1 && id&^1%4 == 0
+	id, part := core.PartOf(n)
+	return id, err == nil && n > 1 && (part == core.CertificatePart || part == core.KeyPart)
 }
 
 type pastQuery struct {
@@ -43,8 +28,7 @@ func (a *api) previousVersions(c *call, in *pastQuery) answer {
 		past, err := a.core.History(c.Context(), c.who(), id, core.Pasts{Unexpired: in.ExcludeExpired.Value, Unrevoked: in.ExcludeRevoked.Value})
 		versions := []facts{}
 		for _, v := range past {
-			number, _ := vaultIDs(v.ID)
-			versions = append(versions, facts{"CertificateDetails": certificateFacts(v.Version, v.Revocation).withRefusal(v.Refusal), "VaultId": number})
+			versions = append(versions, facts{"CertificateDetails": certificateFacts(v.Version, v.Revocation).withRefusal(v.Refusal), "VaultId": v.ID})
 		}
 		return ok(map[string]any{"PreviousVersions": versions}), err
 	})

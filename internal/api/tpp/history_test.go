@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/certwright/certwright/internal/clm"
+	"github.com/certwright/certwright/internal/core"
 )
 
 // A version is found by the numbers of its certificate and its private key, as they
@@ -24,8 +25,8 @@ func TestVersionOf(t *testing.T) {
 		}
 	}
 	for _, id := range []clm.VersionID{4, 400, 1<<32 - 4, 1 << 32, old, old + 1} {
-		certificate, key := vaultIDs(id)
-		for _, n := range []int64{certificate, key} {
+		key, _ := core.VaultID(id, core.KeyPart)
+		for _, n := range []int64{int64(id), key} {
 			if got, ok := versionOf(strconv.FormatInt(n, 10)); !ok || got != id {
 				t.Errorf("%d of %d: got %d %v", n, id, got, ok)
 			}

@@ -283,8 +283,9 @@ func (a *api) readIdentity(c *call, in *personQuery) answer {
 			}
 			return dns, err
 		}
-		values, err := a.core.IdentityValues(c.Context(), c.who(), ref, names.Attr(in.AttributeName.Trimmed()))
-		return list(values), err
+		at := names.Attr(in.AttributeName.Trimmed())
+		values, err := a.core.IdentityValues(c.Context(), c.who(), ref, at)
+		return shown(at, values), err
 	})
 }
 

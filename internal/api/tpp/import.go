@@ -40,10 +40,9 @@ func (a *api) importCertificate(c *call, in *importation) answer {
 	if err != nil {
 		return fail(err)
 	}
-	certificate, key := vaultIDs(done.Version)
-	body := map[string]any{"CertificateDN": done.DN, "Guid": braced(done.ID), "CertificateVaultId": certificate}
+	body := map[string]any{"CertificateDN": done.DN, "Guid": braced(done.ID), "CertificateVaultId": done.Version}
 	if done.HasKey {
-		body["PrivateKeyVaultId"] = key
+		body["PrivateKeyVaultId"], _ = core.VaultID(done.Version, core.KeyPart)
 	}
 	return ok(body)
 }

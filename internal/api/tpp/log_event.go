@@ -31,6 +31,20 @@ var eventDefs = map[string]eventDef{
 	"prolong key":   {6, "API Key Prolonged", false},
 	"put principal": {7, "Identity Changed", false},
 
+	"add group":          {8, "Group Created", false},
+	"add members":        {9, "Group Members Added", false},
+	"remove members":     {10, "Group Members Removed", false},
+	"rename group":       {11, "Group Renamed", false},
+	"delete group":       {12, "Group Deleted", false},
+	"set password":       {13, "Password Changed", false},
+	"change rights":      {14, "Permissions Changed", false},
+	"add team":           {128, "Team Created", false},
+	"change team":        {129, "Team Changed", false},
+	"change owners":      {130, "Team Owners Changed", false},
+	"delete team":        {131, "Team Deleted", false},
+	"prefer":             {132, "Preferences Changed", false},
+	"forget preferences": {133, "Preferences Removed", false},
+
 	"request":              {16, "Certificate Requested", false},
 	"renew":                {17, "Certificate Renewal Requested", false},
 	"reset":                {18, "Certificate Reset", false},
@@ -47,6 +61,9 @@ var eventDefs = map[string]eventDef{
 	"bind":                 {29, "Application Associated", false},
 	"associate":            {30, "Certificate Associated", false},
 	"dissociate":           {31, "Certificate Dissociated", false},
+	"check revocation":     {32, "Certificate Revocation Checked", false},
+	"orphan":               {33, "Certificate Orphaned", false},
+	"rehearse":             {34, "State Rehearsed", false},
 
 	"create":      {48, "Object Created", false},
 	"put":         {49, "Object Changed", false},
@@ -78,12 +95,21 @@ var eventDefs = map[string]eventDef{
 	"update credential":   {102, "Credential Changed", false},
 	"delete credential":   {103, "Credential Deleted", false},
 	"retrieve credential": {104, "Credential Retrieved", false},
+	"add certificates":    {105, "Certificates Added", false},
+	"remove certificate":  {106, "Certificate Removed", false},
+	"disown secrets":      {107, "Secret Owners Removed", false},
+
+	"create SSH key pair":     {120, "SSH CA Key Pair Created", false},
+	"request SSH certificate": {121, "SSH Certificate Requested", false},
+	"issue SSH certificate":   {122, "SSH Certificate Issued", false},
 
 	"publish":         {112, "Revocation List Published", false},
 	"add issuer":      {113, "Certificate Authority Created", false},
 	"add responder":   {114, "OCSP Responder Created", false},
 	"reseal":          {115, "Secrets Sealed Again", false},
 	"put application": {116, "API Application Changed", false},
+	"make roots":      {117, "Installation Begun", false},
+	"show principals": {118, "Identities Shown", false},
 }
 
 // otherEvent is the kind of what has none of its own; its name is what was done.

@@ -14,7 +14,7 @@ import (
 var areas = map[string]string{
 	"admin": "recyclebin,delete,viewlogs", "agent": "delete", "certificate": "approve,delete,discover,manage,revoke",
 	"codesign": "approve,delete,manage", "codesignclient": "", "configuration": "delete,manage", "restricted": "delete,manage",
-	"security": "delete,manage", "ssh": "approve,delete,discover,manage", "statistics": "",
+	anyArea: "approve,delete,discover,manage,revoke", "security": "delete,manage", "ssh": "approve,delete,discover,manage", "statistics": "",
 }
 
 // TestEveryRouteDeclaresItsScope lets no route in by oversight, nor one whose

@@ -50,7 +50,7 @@ func (a *api) sshTemplate(c *call, in *sshTemplateQuery) answer {
 		},
 		"Certificate": map[string]any{
 			"Type": sshKinds[t.IsForHosts()], "AllowedPrivateKeyAlgorithms": many(clm.SSHKeys), "DefaultPrivateKeyAlgorithm": one(clm.KeyAlgorithm),
-			"AllowedPrivateKeyReuse": true, "CertificateDestinationDn": t.Folder, "ValidityPeriod": one(clm.SSHMaxValidity),
+			"CertificateDestinationDn": t.Folder, "ValidityPeriod": one(clm.SSHMaxValidity),
 		},
 	}
 	if t.Signer.ID != "" {

@@ -68,6 +68,8 @@ CREATE INDEX audit_subject ON audit (subject, id);
 
 ALTER TABLE principals ADD COLUMN auditor BOOLEAN NOT NULL DEFAULT FALSE;
 
+CREATE INDEX sessions_principal ON sessions (principal);
+
 CREATE INDEX objects_class ON objects (class, dn_key);
 
 -- What clients know objects by that keep numbers of 32 bits. They come from where

@@ -257,6 +257,9 @@ func (c *Core) checkEdited(tx *store.Tx, path clm.Path, changed map[clm.Attr][]s
 // apply is what the values of the attribute come to be.
 func (e Edit) apply(tx *store.Tx, who clm.Actor, o *clm.Object) (values []string, err error) {
 	given := distinct(e.Values)
+	if e.Single && len(given) > 1 && e.Mode != RemoveFrom {
+		return nil, clm.Fail(clm.Invalid, "single", strings.Join(given, ", "))
+	}
 	if e.Reference || clm.Referring[e.Attr] {
 		if given, err = refer(tx, who, given, e.Mode != RemoveFrom); err != nil {
 			return nil, err

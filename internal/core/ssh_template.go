@@ -119,8 +119,10 @@ func objectNamed(tx *store.Tx, value string) (*clm.Object, error) {
 }
 
 // order is what is to stand in the certificate of a request, but for its serial
-// number and key id. It fails with Violation, whose Field is what the template does not allow, and
-// Value what was asked for; and with Invalid.
+// number and key id. It fails with Violation, whose Field is what the template does
+// not allow, and Value what was asked for: "key-from" is who makes the key, one that
+// begins with "own-" is what requests may not say at all. And it fails with Invalid,
+// and with Unsupported, of the Field "template", where a setting makes no sense.
 func (t SSHTemplate) order(r SSHRequest, now time.Time) (o pki.SSHOrder, err error) {
 	o = pki.SSHOrder{Host: t.IsForHosts(), NotBefore: now.Truncate(time.Second)}
 	for _, take := range []func(SSHRequest, *pki.SSHOrder) error{t.takeKey, t.takePrincipals, t.takeExtensions, t.takeCommand, t.takeSources, t.takeValidity} {

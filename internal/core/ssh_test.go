@@ -134,7 +134,7 @@ func TestSSHTemplatesBindRequests(t *testing.T) {
 		{name: "a critical option as extension", template: "any", ask: core.SSHRequest{Extensions: map[string]string{"force-command": "x"}}, kind: clm.Invalid, field: "order"},
 		{name: "another command", ask: core.SSHRequest{ForceCommand: "/bin/sh"}, kind: clm.Violation, field: "force-command"},
 		{name: "an address outside", ask: core.SSHRequest{Sources: []string{"192.0.2.1"}}, kind: clm.Violation, field: "source-address"},
-		{name: "a wider network", ask: core.SSHRequest{Sources: []string{"0.0.0.0/0"}}, kind: clm.Violation, field: "source-address"},
+		{name: "a wider network", ask: core.SSHRequest{Sources: []string{"10.0.0.0/7"}}, kind: clm.Violation, field: "source-address"},
 		{name: "a host name as source", template: "any", ask: core.SSHRequest{Sources: []string{"test.com"}}, kind: clm.Invalid, field: "source-address"},
 		{name: "a validity that is none", ask: core.SSHRequest{Validity: "soon"}, kind: clm.Invalid, field: "validity"},
 		{name: "a key of an allowed kind", ask: core.SSHRequest{PublicKey: ed}, check: func(pki.SSHFacts) bool { return true }},

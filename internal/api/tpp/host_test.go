@@ -242,6 +242,8 @@ var commands = map[string]command{
 	}},
 	// workflow DN FOLDER POINT [USER…]: a workflow, its approvers, and a folder that names it
 	"workflow": {false, (*host).workflow},
+	// rule VAR STAGE REASON [USER…]: the definition of a workflow, in base64
+	"rule": {false, (*host).rule},
 	// asked DN N: waits until there are so many tickets about the object
 	"asked": {false, (*host).asked},
 	// object DN CLASS [NAME=VALUE…]

@@ -2,8 +2,10 @@ package tpp
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/certwright/certwright/internal/clm"
@@ -43,4 +45,27 @@ func (h *host) asked(args []string) error {
 		}
 	}
 	return fmt.Errorf("got %d tickets", n)
+}
+
+// rule writes the definition of a workflow as pytpp does, in base64.
+func (h *host) rule(args []string) error {
+	stage, err := strconv.Atoi(args[1])
+	if err != nil {
+		return err
+	}
+	reason, err := strconv.Atoi(args[2])
+	if err != nil {
+		return err
+	}
+	var approvers []string
+	for _, name := range args[3:] {
+		id, err := h.rig.PrincipalNamed(context.Background(), name)
+		if err != nil {
+			return err
+		}
+		approvers = append(approvers, universal(id))
+	}
+	r := workflowRule{Driver: standardDriver, Stage: stage, Approvers: strings.Join(approvers, ","), Reason: reason}
+	h.wire.Vars[args[0]] = base64.StdEncoding.EncodeToString([]byte(r.String()))
+	return r.check()
 }

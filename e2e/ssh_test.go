@@ -68,7 +68,7 @@ func prepareSSH(t *testing.T, r *coretest.Rig) {
 		{
 			DN: core.SSHTemplatesDN + `\` + sshTemplate, Class: clm.SSHTemplate, Rights: map[string]clm.Rights{"alice": clm.Read | clm.Create},
 			Own: map[clm.Attr][]string{
-				clm.SSHSigner: {pair}, clm.SSHFolder: {sshFolder}, clm.SSHMaxValidity: {"8h"}, clm.SSHPrincipals: {"ops", "deploy"}, clm.KeyAlgorithm: {"ED25519"},
+				clm.SSHSigner: {pair}, clm.SSHFolder: {sshFolder}, clm.SSHMaxValidity: {"8h"}, clm.SSHPrincipals: {"ops", "deploy"}, clm.SSHOwnPrincipals: {"1"}, clm.KeyAlgorithm: {"ED25519"},
 			},
 		},
 	} {

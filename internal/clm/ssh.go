@@ -12,9 +12,9 @@ const (
 const (
 	SSHSigner Attr = "ssh-signer" // a reference: the key pair that signs
 	SSHFolder Attr = "ssh-folder" // a reference: where the certificates stand of requests that name no folder; none: every request has to
-	SSHType   Attr = "ssh-type"   // SSHForUsers, unless it is SSHForHosts
+	SSHType   Attr = "ssh-type"   // SSHForHosts, or SSHForUsers, which is the meaning too
 
-	SSHKeyFrom     Attr = "ssh-key-from"     // who makes the key of a certificate: SSHKeyOfClient or SSHKeyOfService; both, unless it says so
+	SSHKeyFrom     Attr = "ssh-key-from"     // who makes the key of a certificate: SSHKeyOfClient or SSHKeyOfService; "both", which is the meaning too
 	SSHKeys        Attr = "ssh-keys"         // several: the algorithms that keys may have; any, if there are none
 	SSHValidity    Attr = "ssh-validity"     // "8h"; a day, or SSHMaxValidity if that is less
 	SSHMaxValidity Attr = "ssh-validity-max" // "90d", which is the meaning too; requests for more get this
@@ -30,7 +30,9 @@ const (
 	SSHSourceNetworksIn Attr = "ssh-source-allowed"        // several: the addresses and networks within which they have to be; any
 )
 
-// What requests may say by themselves: "0" forbids it.
+// What requests may say by themselves: "1" allows it, within what is allowed, and "0"
+// forbids it. Without either they may say what the template leaves open, and what it
+// has a list for of what is allowed.
 const (
 	SSHOwnKeyID           Attr = "ssh-own-key-id"
 	SSHOwnPrincipals      Attr = "ssh-own-principals"

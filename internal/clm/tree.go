@@ -114,10 +114,13 @@ func (o *Object) rule(class Class, a Attr) (Rule, bool) {
 	return Rule{}, false
 }
 
-// Workflows are those that hold for the last object: the ones that it or a folder above
-// it names, but for those that one of them, or one between, says not to hold.
+// Workflows are those that hold for the last object: the ones that a folder above it
+// names, but for those that a folder from there on down says not to hold.
 func (p Path) Workflows() (ids []ObjectID) {
-	for _, o := range p {
+	for _, o := range p[:max(len(p)-1, 0)] {
+		if !o.Class.HoldsPolicy() {
+			continue
+		}
 		for _, value := range o.Own[Workflows] {
 			if id, ok := RefID(value); ok && !slices.Contains(ids, id) {
 				ids = append(ids, id)

@@ -173,8 +173,11 @@ func groupsOf(known map[clm.PrincipalID]*store.Principal, p *store.Principal) []
 	return in
 }
 
+// everyone is the name of the group of all users, as names are compared.
+const everyone = "everyone"
+
 // isEveryone reports whether all users are in the group without being written down there.
-func isEveryone(p *store.Principal) bool { return p.IsGroup && strings.EqualFold(p.Name, Everyone) }
+func isEveryone(p *store.Principal) bool { return p.IsGroup && strings.ToLower(p.Name) == everyone }
 
 // Principal is a user or a group.
 type Principal struct {

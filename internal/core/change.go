@@ -70,10 +70,12 @@ func (c *Core) Change(ctx context.Context, who clm.Actor, id clm.ObjectID, value
 
 // distinct are the values without those that are empty or stand there already.
 func distinct(values []string) (kept []string) {
+	seen := map[string]bool{"": true}
 	for _, v := range values {
-		if v != "" && !slices.Contains(kept, v) {
+		if !seen[v] {
 			kept = append(kept, v)
 		}
+		seen[v] = true
 	}
 	return kept
 }

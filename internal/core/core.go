@@ -47,7 +47,7 @@ type Core struct {
 	workers       int
 	rehearsal     bool
 	expand        Expander
-	engine        clm.DN // of this process; empty until it is registered
+	module        clm.ObjectID // of this process among the engines; empty until it is registered
 
 	failures failures
 	watch    watch         // what was learnt by looking for revocations

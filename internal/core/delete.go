@@ -10,7 +10,7 @@ import (
 )
 
 // MaxDelete is how many objects are deleted by one call at most.
-const MaxDelete = 10_000
+const MaxDelete = 2_000
 
 // DeleteKinds are the ways in which DeleteObject fails. Of Unsupported, Field says
 // whether it is the object itself ("object"), what is below it ("below") or how much
@@ -30,6 +30,9 @@ func (c *Core) DeleteObject(ctx context.Context, who clm.Actor, dn string, below
 		if isFixed(path.Last()) || path.Last().Class == clm.Ticket {
 			return clm.About(dn, clm.Fail(clm.Unsupported, "object", dn))
 		}
+		if !path.Rights(who).Has(clm.Delete) {
+			return clm.About(dn, clm.Denied)
+		}
 		doomed, err := doomedWith(tx, path, below)
 		if err != nil {
 			return err
@@ -38,8 +41,10 @@ func (c *Core) DeleteObject(ctx context.Context, who clm.Actor, dn string, below
 			if !p.Rights(who).Has(clm.Delete) {
 				return clm.About(string(p.Last().DN), clm.Denied)
 			}
-			if err := mayGo(tx, who, p.Last()); err != nil {
-				return clm.About(string(p.Last().DN), err)
+			if o := p.Last(); isPrincipal(o.Class) {
+				if err := mayTouch(tx, who, clm.PrincipalID(o.ID), true); err != nil {
+					return clm.About(string(o.DN), err)
+				}
 			}
 		}
 		for _, p := range slices.Backward(doomed) { // those below others first
@@ -49,30 +54,6 @@ func (c *Core) DeleteObject(ctx context.Context, who clm.Actor, dn string, below
 		}
 		return nil
 	})
-}
-
-// mayGo makes sure that only masters delete masters, and that a user is left who is one.
-func mayGo(tx *store.Tx, who clm.Actor, o *clm.Object) error {
-	if !isPrincipal(o.Class) {
-		return nil
-	}
-	known, err := tx.Principals()
-	if err != nil {
-		return err
-	}
-	p := known[clm.PrincipalID(o.ID)]
-	if p == nil || !p.Master {
-		return nil
-	}
-	if !who.Master {
-		return clm.Denied
-	}
-	for id, other := range known {
-		if id != p.ID && other.Master && !other.IsGroup {
-			return nil
-		}
-	}
-	return clm.Fail(clm.Unsupported, "object", string(o.DN))
 }
 
 // isFixed reports whether the object is part of every installation.

@@ -22,6 +22,7 @@ type task struct {
 	version clm.Version
 	revoke  clm.Revocation // of the version, where that is what the work is about
 	here    bool           // the revocation is ours to make
+	asked   bool           // somebody has been asked to say yes to it
 	before  *clm.Version   // the version whose key is taken over; nil where a new one is made
 	ca      authority
 	chain   [][]byte      // learnt with the certificate
@@ -105,8 +106,15 @@ func (t *task) reusesKey() bool {
 	return allowed.IsOn() && t.path.Value(clm.ReuseKeyWanted).IsOn()
 }
 
-// createCSR signs the request. Again is harmless: same key, same names.
+// createCSR signs the request, for what the place has come to want, if policy has not
+// come to forbid it: somebody may have been asked meanwhile, which takes days. Again is
+// harmless: same key, same names.
 func (c *Core) createCSR(_ context.Context, t *task) (clm.Outcome, error) {
+	demand, policy := demandOf(t.path), t.path[:len(t.path)-1].PolicyFor(t.path.Last().Class)
+	policy.Fill(&demand)
+	if broken := policy.Judge(demand); len(broken) > 0 {
+		return clm.Outcome{}, clm.Permanent(&clm.Error{Kind: clm.Violation, Breaches: broken})
+	}
 	if t.settled == nil {
 		key, err := c.openKey(t.version.Sealed, versionBind(t.version.ID))
 		if err != nil {
@@ -231,6 +239,11 @@ func (c *Core) load(ctx context.Context, w clm.Work) (*task, error) {
 		if err != nil {
 			return err
 		}
+		gates, err := tx.Gates(w.ID)
+		if err != nil {
+			return err
+		}
+		t.asked = len(gates) > 0
 		if t.version, err = tx.Version(w.Version); w.Op != clm.Enroll {
 			t.version.Sealed = nil // no other work needs the key, and it may be deleted meanwhile
 		}
@@ -259,7 +272,7 @@ func (c *Core) equipEnrolment(ctx context.Context, t *task) error {
 	if err == nil {
 		t.version.Authority = t.ca.id
 	}
-	if !t.version.UserCSR {
+	if len(t.version.CSR) == 0 {
 		t.names = namesOf(t.path)
 	} else if e := t.takeNames(); e != nil {
 		return e

@@ -183,7 +183,7 @@ func sample(t *testing.T, r *coretest.Rig, begin, end time.Time) map[string]time
 			if err := tx.AddWork(&w); err != nil || !c.gate {
 				return err
 			}
-			return tx.SaveGate(clm.Gate{ID: tx.NewObjectID(), Subject: o.ID, Work: w.ID, Stage: w.Stage, Open: true})
+			return tx.AddGate(clm.Gate{ID: tx.NewObjectID(), Subject: o.ID, Work: w.ID, Stage: w.Stage, Open: true}, nil)
 		}); err != nil {
 			t.Fatal(err)
 		}

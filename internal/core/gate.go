@@ -33,54 +33,51 @@ type Values func(dn clm.DN, a clm.Attr, policy bool) []string
 // the text is about.
 type Expander func(text string, self clm.DN, values Values) string
 
+// clientTicket begins the names of gates that clients have put up.
+const clientTicket = "client/"
+
 // stopAtGates puts up the gates that workflows want before the stage of the task, as
-// far as they have not been passed, and gives the work back if there are any. It
-// reports whether it has. The question comes up before every stage of every work, so
-// where no folder names a workflow it costs nothing.
+// far as they have not been passed, and gives the work back if there are any that hold
+// it up. It reports whether it has. The question comes up before every stage of every
+// work, so where no folder names a workflow and no client has asked, it costs nothing.
 func (c *Core) stopAtGates(ctx context.Context, t *task) (stopped bool, err error) {
-	ids := t.path.Workflows()
 	points := t.work.Points(t.version.UserCSR)
-	if len(ids) == 0 || len(points) == 0 || !t.version.Orphaned.IsZero() { // whom should one ask about what nobody wants
+	if len(points) == 0 || !t.asked && len(t.path.Workflows()) == 0 || !t.version.Orphaned.IsZero() { // whom should one ask about what nobody wants
 		return false, nil
 	}
+	var holding, void []clm.Gate
 	var wanted []clm.Path
 	err = c.db.Glance(ctx, func(tx *store.Tx) error {
-		wanted, stopped = nil, false
+		holding, void = nil, nil
 		gates, err := tx.Gates(t.work.ID)
 		if err != nil {
 			return err
 		}
-		for _, id := range ids {
-			workflow, err := tx.PathByID(id)
-			if errors.Is(err, clm.NotFound) {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			stops, err := c.stopsAt(tx, workflow, points, t.path)
-			if err != nil {
-				return err
-			}
-			at := slices.IndexFunc(gates, func(g clm.Gate) bool { return g.Name == string(id) })
+		for _, g := range gates {
 			switch {
-			case !stops:
-			case at < 0:
-				wanted = append(wanted, workflow)
-			case !gates[at].Until.IsZero() && gates[at].Until.Before(tx.Now):
-				return clm.Permanent(errors.New("the approval was good until " + gates[at].Until.UTC().Format(time.RFC3339)))
-			case gates[at].Holds(tx.Now):
-				stopped = true
+			case g.Stage != t.work.Stage:
+			case g.Holds(tx.Now):
+				holding = append(holding, g)
+			case !g.Until.IsZero() && g.Until.Before(tx.Now):
+				void = append(void, g)
 			}
 		}
-		return nil
+		wanted, err = c.workflowsAt(tx, t.path, points)
+		wanted = slices.DeleteFunc(wanted, func(w clm.Path) bool {
+			return slices.ContainsFunc(gates, func(g clm.Gate) bool { return g.Name == string(w.Last().ID) })
+		})
+		return err
 	})
-	if err != nil || len(wanted) == 0 && !stopped {
+	if err != nil || len(holding)+len(void)+len(wanted) == 0 {
 		return false, err
 	}
+	t.asked = true
 	entry := store.Entry{Actor: clm.Actor{Name: t.work.Actor}, Action: "ask", Subject: t.subject(), Detail: "before " + string(t.work.Stage)}
 	return true, c.db.Write(context.Background(), entry, func(tx *store.Tx) error {
-		t.work.NotBefore = tx.Now
+		t.work.NotBefore = clm.Never // until it is answered
+		if len(void) > 0 {
+			t.work.NotBefore, t.work.Failure = tx.Now, "the approval was good until "+void[0].Until.UTC().Format(time.RFC3339)
+		}
 		if err := tx.SaveWork(t.work); err != nil {
 			return err
 		}
@@ -89,13 +86,41 @@ func (c *Core) stopAtGates(ctx context.Context, t *task) (stopped bool, err erro
 				return err
 			}
 		}
-		for _, workflow := range wanted {
-			if err := c.ask(tx, t, workflow); err != nil {
+		for _, g := range void { // who retries it is asked anew
+			if err := tx.DropGate(g); err != nil {
 				return err
 			}
 		}
-		return nil
+		if t.work.Failure != "" {
+			return nil
+		}
+		if err := c.askAll(tx, t.work, t.path, wanted); err != nil {
+			return err
+		}
+		return tx.Settle(t.work.ID)
 	})
+}
+
+// workflowsAt are the workflows that stop the work of the last object of the path at one
+// of the points.
+func (c *Core) workflowsAt(tx *store.Tx, path clm.Path, points []clm.Stage) (found []clm.Path, err error) {
+	for _, id := range path.Workflows() {
+		workflow, err := tx.PathByID(id)
+		if errors.Is(err, clm.NotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		stops, err := c.stopsAt(tx, workflow, points, path)
+		if err != nil {
+			return nil, err
+		}
+		if stops {
+			found = append(found, workflow)
+		}
+	}
+	return found, nil
 }
 
 // stopsAt reports whether the workflow stops the work of the last object of the path
@@ -122,52 +147,76 @@ func (c *Core) stopsAt(tx *store.Tx, workflow clm.Path, points []clm.Stage, path
 	return false, err
 }
 
-// isGated reports whether a workflow stops the work of the last object of the path at
-// the point.
-func (c *Core) isGated(tx *store.Tx, path clm.Path, point clm.Stage) (bool, error) {
-	for _, id := range path.Workflows() {
-		workflow, err := tx.PathByID(id)
-		if errors.Is(err, clm.NotFound) {
+// askAll puts up the gates of workflows before the work, which is about the last object
+// of the path.
+func (c *Core) askAll(tx *store.Tx, w clm.Work, path clm.Path, workflows []clm.Path) error {
+	for _, workflow := range workflows {
+		o := workflow.Last()
+		approvers, err := c.approvers(tx, o, path)
+		if err != nil {
+			return err
+		}
+		g := clm.Gate{Subject: path.Last().ID, Work: w.ID, Stage: w.Stage, Point: clm.Stage(firstOf(o, clm.PointOf)), Name: string(o.ID), Open: true}
+		_, err = addTicket(tx, g, map[clm.Attr][]string{
+			clm.Workflows: {clm.Ref(o.ID)}, clm.Approvers: approvers, clm.ReasonOf: o.Own[clm.ReasonOf], clm.Requester: {requester(tx, w.Actor)},
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// requester is who has asked for a work, by ID, so that a renaming does not matter; what
+// the server does by itself has the name that it had.
+func requester(tx *store.Tx, name string) string {
+	p, err := tx.PrincipalByName(name)
+	if err != nil {
+		return name
+	}
+	return string(p.ID)
+}
+
+// takeTickets puts the tickets that clients have put up about the object, and that wait
+// for a work, before this one, as far as it comes to their points. It reports whether
+// there are any.
+func takeTickets(tx *store.Tx, w clm.Work) (taken bool, err error) {
+	waiting, err := tx.GatesOf(w.Subject)
+	for _, g := range waiting {
+		stage := stageOf(w, g.Point)
+		if err != nil || g.Work != 0 || stage == "" {
 			continue
 		}
-		if err != nil {
-			return false, err
-		}
-		if stops, err := c.stopsAt(tx, workflow, []clm.Stage{point}, path); err != nil || stops {
-			return stops, err
-		}
+		taken = true
+		g.Work, g.Stage = w.ID, stage
+		err = tx.SaveGate(g)
 	}
-	return false, nil
+	return taken, err
 }
 
-// ask puts up the workflow's gate before the task's work: a ticket that waits for one
-// is taken for it.
-func (c *Core) ask(tx *store.Tx, t *task, workflow clm.Path) error {
-	o, subject := workflow.Last(), t.path.Last()
-	waiting, err := tx.GatesOf(subject.ID)
-	if err != nil {
-		return err
-	}
-	for _, g := range waiting {
-		if g.Work == 0 && g.Name == string(o.ID) {
-			g.Work, g.Stage = t.work.ID, t.work.Stage
-			return tx.SaveGate(g)
+// stageOf is the stage of the work before which the point is, if it is still to come;
+// otherwise it is empty.
+func stageOf(w clm.Work, point clm.Stage) clm.Stage {
+	plan := clm.Plan(w.Op)
+	stage := point
+	switch point {
+	case clm.Start:
+		stage = plan[0]
+		if w.Stage == clm.Submit { // a signing request from outside
+			stage = clm.Submit
 		}
+	case clm.Approval:
+		stage = clm.Collect
 	}
-	approvers, err := c.approvers(tx, o, t.path)
-	if err != nil {
-		return err
+	if at := slices.Index(plan, stage); at < 0 || at < slices.Index(plan, w.Stage) {
+		return ""
 	}
-	g := clm.Gate{Subject: subject.ID, Work: t.work.ID, Stage: t.work.Stage, Point: clm.Stage(firstOf(o, clm.PointOf)), Name: string(o.ID), Open: true}
-	_, err = addTicket(tx, g, map[clm.Attr][]string{
-		clm.Workflows: {clm.Ref(o.ID)}, clm.Approvers: approvers, clm.ReasonOf: o.Own[clm.ReasonOf], clm.Requester: {t.work.Actor},
-	})
-	return err
+	return stage
 }
 
-// approvers are the principals that have to say yes: those that the workflow names,
-// or else those that hold for the object, or else its contacts. Where nobody is left
-// only a master may.
+// approvers are the principals that have to say yes: those that the workflow names, or
+// if it names nobody those that hold for the object, or else its contacts. Where nobody
+// is left only a master may.
 func (c *Core) approvers(tx *store.Tx, workflow *clm.Object, path clm.Path) ([]string, error) {
 	known, err := tx.Principals()
 	if err != nil {
@@ -176,15 +225,15 @@ func (c *Core) approvers(tx *store.Tx, workflow *clm.Object, path clm.Path) ([]s
 	for _, named := range [][]string{workflow.Own[clm.Approvers], path.Value(clm.Approver).Values, path.Value(clm.Contact).Values} {
 		var ids []string
 		for _, text := range named {
-			for named := range strings.SplitSeq(c.expanded(tx, text, path.Last().DN), ",") {
+			for who := range strings.SplitSeq(c.expanded(tx, text, path.Last().DN), ",") {
 				// Edges write users and groups with a directory in front, and braces.
-				id := strings.ToLower(strings.Trim(named[strings.LastIndexByte(named, ':')+1:], " {}"))
+				id := strings.ToLower(strings.Trim(who[strings.LastIndexByte(who, ':')+1:], " {}"))
 				if known[clm.PrincipalID(id)] != nil && !slices.Contains(ids, id) {
 					ids = append(ids, id)
 				}
 			}
 		}
-		if len(ids) > 0 {
+		if len(ids)+len(named) > 0 {
 			return ids, nil
 		}
 	}
@@ -229,7 +278,7 @@ func addTicket(tx *store.Tx, g clm.Gate, own map[clm.Attr][]string) (clm.ObjectI
 	if err := tx.AddObject(ticket, root.Last().ID); err != nil {
 		return "", err
 	}
-	return g.ID, tx.SaveGate(g)
+	return g.ID, tx.AddGate(g, ticket.Own[clm.Approvers])
 }
 
 // firstOf is the first of the object's own values; empty where there is none.

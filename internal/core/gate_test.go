@@ -2,8 +2,11 @@ package core_test
 
 import (
 	"context"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -415,5 +418,251 @@ func TestRevocationWaitsForAYes(t *testing.T) {
 			all, _, err := g.VersionsOf(gatedName)
 			return err == nil && len(all) == 2 && len(entries(t, g.Rig, "revoke/end")) == 1
 		})
+	})
+}
+
+// A ticket that a client has put up is asked besides those of workflows, and not instead
+// of them; neither who has put it up nor who has asked for the work may say yes to it.
+func TestTicketsOfClientsComeBesides(t *testing.T) {
+	t.Parallel()
+	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+		g := gated(t, d, coretest.Options{}, map[clm.Stage][]string{clm.Submit: {"bob"}})
+		ctx := context.Background()
+		g.order("alice")
+		g.yes("bob", g.asked(1)[0])
+		g.ends()
+		_, err := g.CreateTicket(ctx, g.Admin, core.NewTicket{
+			Object: gatedName, Workflow: `\VED\Policy\Approval of submit`, Approvers: []core.PrincipalRef{{Name: "alice"}}, Reason: `$Config[\VED\Policy,Description]$`,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.order("alice")
+		tickets := g.asked(2)
+		for _, ticket := range tickets {
+			if len(ticket.Approvers) == 1 && ticket.Approvers[0] == g.people["bob"].ID {
+				g.yes("bob", ticket)
+			} else if err := g.decide("alice", core.Decision{Ticket: ticket.ID, State: core.TicketApproved}); !errors.Is(err, clm.Denied) {
+				t.Errorf("got %v for who has asked for the work", err)
+			}
+		}
+		if state, _ := g.state(); state != clm.Gated {
+			t.Errorf("got state %d, want one that waits for a yes", state)
+		}
+	})
+}
+
+// Who may write a certificate or a folder, and not its policy, does not say which
+// workflows hold.
+func TestWorkflowsAreForThoseWhoManagePolicy(t *testing.T) {
+	t.Parallel()
+	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+		g := gated(t, d, coretest.Options{}, map[clm.Stage][]string{clm.Submit: {"bob"}})
+		ctx, submit := context.Background(), `\VED\Policy\Approval of submit`
+		g.put(core.Put{DN: gatedFolder, Class: clm.Folder, Rights: map[string]clm.Rights{"alice": clm.View | clm.Read | clm.Write | clm.Create}})
+		g.put(core.Put{DN: submit, Class: clm.Workflow, Rights: map[string]clm.Rights{"alice": clm.View}})
+		for name, edit := range map[string]core.Edit{
+			"clear the folder's": {Attr: clm.Workflows},
+			"block one":          {Attr: clm.WorkflowBlocks, Values: []string{submit}, Mode: core.AddTo},
+		} {
+			if err := g.EditObject(ctx, g.who("alice"), gatedFolder, []core.Edit{edit}, nil); !errors.Is(err, clm.Denied) {
+				t.Errorf("%s: got %v", name, err)
+			}
+		}
+		_, err := g.Create(ctx, g.who("alice"), core.NewObject{DN: gatedFolder + `\Free`, Class: clm.Folder, Own: []core.Edit{{Attr: clm.WorkflowBlocks, Values: []string{submit}}}})
+		if !errors.Is(err, clm.Denied) {
+			t.Errorf("got %v for a folder that blocks one", err)
+		}
+		g.order("alice")
+		g.put(core.Put{DN: gatedName, Class: clm.ServerCertificate, Own: map[clm.Attr][]string{clm.WorkflowBlocks: {submit}}}) // which says nothing there
+		g.yes("bob", g.asked(1)[0])
+		g.ends()
+		g.order("alice")
+		g.asked(1)
+	})
+}
+
+// What a place has come to want while somebody was asked is held to policy.
+func TestPolicyHoldsAfterTheYes(t *testing.T) {
+	t.Parallel()
+	for _, point := range []clm.Stage{clm.Start, clm.Submit} {
+		coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+			g := gated(t, d, coretest.Options{}, map[clm.Stage][]string{point: {"bob"}})
+			g.put(core.Put{DN: gatedFolder, Class: clm.Folder, Policy: map[clm.PolicyKey]clm.Rule{
+				{Class: clm.AnyCertificate, Attr: clm.DomainWhitelist}: {Values: []string{"example.com"}, Locked: true},
+			}})
+			g.order("alice")
+			ticket := g.asked(1)[0]
+			edits := []core.Edit{{Attr: clm.CommonName, Values: []string{"evil.org"}}, {Attr: clm.SANDNS, Values: []string{"evil.org"}}}
+			if err := g.EditObject(context.Background(), g.who("alice"), gatedName, edits, nil); err != nil {
+				t.Fatal(err)
+			}
+			g.yes("bob", ticket)
+			if point == clm.Start {
+				eventually(t, "the work has stopped", func() bool { s, _ := g.state(); return s == clm.Stopped })
+				return
+			}
+			g.ends() // the request was signed before
+			_, current, err := g.VersionsOf(gatedName)
+			if err != nil || !strings.Contains(describe(t, current.Cert), "www.example.com") || strings.Contains(describe(t, current.Cert), "evil.org") {
+				t.Errorf("got a certificate for %s, %v", describe(t, current.Cert), err)
+			}
+		})
+	}
+}
+
+// describe is what a certificate says of whom it is for.
+func describe(t *testing.T, der []byte) string {
+	t.Helper()
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cert.Subject.String() + " " + strings.Join(cert.DNSNames, " ")
+}
+
+// Deleting a place, or revoking a copy of its certificate from elsewhere, does not spare
+// a revocation the question; what was asked for together with it waits for the yes too.
+func TestRevocationIsNotSparedTheQuestion(t *testing.T) {
+	t.Parallel()
+	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+		g := gated(t, d, coretest.Options{}, map[clm.Stage][]string{clm.RevokeAt: {"bob"}})
+		ctx := context.Background()
+		g.order("alice")
+		g.ends()
+		all, current, err := g.VersionsOf(gatedName)
+		if err != nil || len(all) != 1 {
+			t.Fatal(err)
+		}
+		if _, err := g.Import(ctx, g.Admin, core.Import{Folder: core.DefaultZone, Name: "copy", Certificate: secret.NewString(string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: current.Cert})))}); err != nil {
+			t.Fatal(err)
+		}
+		unlisted := func(when string) {
+			t.Helper()
+			if e, err := g.ListEntry(current); e != nil || err != nil {
+				t.Errorf("%s: it is revoked, %v", when, err)
+			}
+		}
+		if _, err := g.Revoke(ctx, g.Admin, core.Revoke{DN: core.DefaultZone + `\copy`}); err != nil {
+			t.Fatal(err)
+		}
+		unlisted("by its copy")
+		if _, err := g.Revoke(ctx, g.who("alice"), core.Revoke{DN: gatedName, Reason: clm.KeyCompromise, Disable: true}); err != nil {
+			t.Fatal(err)
+		}
+		ticket := g.asked(1)[0]
+		if err := g.decide("bob", core.Decision{Ticket: ticket.ID, State: core.TicketRejected, Explanation: "it is not"}); err != nil {
+			t.Fatal(err)
+		}
+		unlisted("after a no")
+		if o, err := g.Object(ctx, g.Admin, gatedName); err != nil || (clm.Certificate{Object: o.Object}).IsOff() {
+			t.Errorf("it is disabled after a no, %v", err)
+		}
+		g.order("alice") // with the key in use, or another: neither is known as compromised
+		g.ends()
+		if _, err := g.Revoke(ctx, g.who("alice"), core.Revoke{Thumbprint: current.Thumbprint, DN: gatedName}); err != nil {
+			t.Log(err)
+		}
+		if err := g.DeleteObject(ctx, g.Admin, gatedName, false); err != nil {
+			t.Fatal(err)
+		}
+		unlisted("when its place is deleted")
+		if n := len(entries(t, g.Rig, "revoke/end")); n != 0 {
+			t.Errorf("%d revocations were done", n)
+		}
+	})
+}
+
+// A requester who has got another name is the same requester, and stays it when somebody
+// else restarts the work.
+func TestRequesterStaysTheSame(t *testing.T) {
+	t.Parallel()
+	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+		g := gated(t, d, coretest.Options{}, map[clm.Stage][]string{clm.Submit: {"alice"}})
+		g.order("alice")
+		ticket := g.asked(1)[0]
+		if err := g.Rename(context.Background(), g.Admin, `\VED\Identity\alice`, `\VED\Identity\alicia`); err != nil {
+			t.Fatal(err)
+		}
+		who := g.people["alice"]
+		who.Name = "alicia"
+		denied := func(when string) {
+			t.Helper()
+			if err := g.Decide(context.Background(), who, core.Decision{Ticket: ticket.ID, State: core.TicketApproved}); !errors.Is(err, clm.Denied) {
+				t.Errorf("%s: got %v", when, err)
+			}
+		}
+		denied("renamed")
+		if err := g.Rename(context.Background(), g.Admin, `\VED\Identity\alicia`, `\VED\Identity\alice`); err != nil {
+			t.Fatal(err)
+		}
+		reset(t, g.Rig, gatedName, true)
+		ticket = g.asked(1)[0]
+		denied("restarted by somebody else")
+	})
+}
+
+// Where those are gone whom a workflow names, nobody else is asked but a master.
+func TestNobodyStandsInForApprovers(t *testing.T) {
+	t.Parallel()
+	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+		g := gated(t, d, coretest.Options{}, map[clm.Stage][]string{clm.Submit: {"bob"}})
+		if err := g.DeleteObject(context.Background(), g.Admin, `\VED\Identity\bob`, false); err != nil {
+			t.Fatal(err)
+		}
+		g.put(core.Put{DN: gatedName, Class: clm.ServerCertificate, Own: map[clm.Attr][]string{clm.Approver: {string(g.people["carol"].ID)}}})
+		g.order("alice")
+		ticket := g.asked(1)[0]
+		if len(ticket.Approvers) != 0 {
+			t.Errorf("%v are asked", ticket.Approvers)
+		}
+		g.yes("admin", ticket)
+		g.ends()
+	})
+}
+
+// An approval of which one is for later waits for that, quietly; one that comes to be for
+// now holds at once; one that has run out is asked for anew when the work is retried.
+func TestApprovalsAtTheirTime(t *testing.T) {
+	t.Parallel()
+	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+		g := gated(t, d, coretest.Options{}, map[clm.Stage][]string{clm.Start: {"bob"}, clm.CreateKey: {"carol"}})
+		g.order("alice")
+		tickets := g.asked(2)
+		now := g.Clock.Now()
+		for who, wait := range map[string]time.Duration{"bob": 24 * time.Hour, "carol": time.Hour} {
+			point := map[string]clm.Stage{"bob": clm.Start, "carol": clm.CreateKey}[who]
+			if err := g.decide(who, core.Decision{Ticket: pick(t, tickets, point).ID, State: core.TicketAfter, From: now.Add(wait)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w, err := g.OpenWork(gatedName)
+		if err != nil || w == nil || w.NotBefore.Before(now.Add(23*time.Hour)) {
+			t.Fatalf("got %+v, %v; want work that rests until tomorrow", w, err)
+		}
+		g.yes("bob", pick(t, tickets, clm.Start))
+		if w, err = g.OpenWork(gatedName); err != nil || w == nil || w.NotBefore.After(now.Add(2*time.Hour)) {
+			t.Fatalf("got %+v, %v; want work that rests for an hour", w, err)
+		}
+		g.Clock.Turn(90 * time.Minute)
+		g.ends()
+
+		g.order("alice")
+		tickets = g.asked(2)
+		now = g.Clock.Now()
+		g.yes("carol", pick(t, tickets, clm.CreateKey))
+		if err := g.decide("bob", core.Decision{Ticket: pick(t, tickets, clm.Start).ID, State: core.TicketBetween, From: now.Add(time.Hour), To: now.Add(2 * time.Hour)}); err != nil {
+			t.Fatal(err)
+		}
+		g.Clock.Turn(3 * time.Hour)
+		eventually(t, "the work has stopped", func() bool { s, _ := g.state(); return s == clm.Stopped })
+		if _, err := g.Retry(context.Background(), g.Admin, gatedName); err != nil {
+			t.Fatal(err)
+		}
+		g.yes("bob", g.asked(1)[0])
+		g.ends()
+		if n, err := g.Gates(gatedName); n != 0 || err != nil {
+			t.Errorf("%d gates are left, %v", n, err)
+		}
 	})
 }

@@ -26,8 +26,9 @@ func (r PrincipalRef) find(known map[clm.PrincipalID]*store.Principal) *store.Pr
 	if r.ID != "" {
 		return known[r.ID]
 	}
+	key := strings.ToLower(r.Name)
 	for _, p := range known {
-		if strings.EqualFold(p.Name, r.Name) {
+		if strings.ToLower(p.Name) == key {
 			return p
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/certwright/certwright/internal/clm"
 	"github.com/certwright/certwright/internal/store"
@@ -102,6 +103,9 @@ func renamePrincipal(tx *store.Tx, id clm.PrincipalID, name string) error {
 	known, err := tx.Principals()
 	if err != nil || known[id] == nil {
 		return err
+	}
+	if strings.ToLower(name) == everyone {
+		return clm.Exists
 	}
 	renamed := *known[id]
 	renamed.Name = name

@@ -160,7 +160,8 @@ type Rule struct {
 
 // EditObject changes own values of an object: all that the edits say or, when one
 // makes no sense, nothing. What a policy locks is kept, and does not count until it is
-// unlocked. read is needed where a workflow may be written.
+// unlocked. read is needed where a workflow may be written. Which workflows hold is for
+// those to say who may manage policy.
 func (c *Core) EditObject(ctx context.Context, who clm.Actor, dn string, edits []Edit, read ReadRule) error {
 	return c.db.Write(ctx, store.Entry{Actor: who, Action: "edit", Subject: dn}, func(tx *store.Tx) error {
 		path, rights, err := find(tx, who, dn)
@@ -184,6 +185,9 @@ func (c *Core) edit(tx *store.Tx, who clm.Actor, path clm.Path, edits []Edit, re
 	for _, e := range edits {
 		if err := forged(e.Values); err != nil {
 			return err
+		}
+		if stopsWork(map[clm.Attr][]string{e.Attr: nil}) && !path.Rights(who).Has(clm.PolicyWrite) {
+			return clm.Denied
 		}
 		if e.relinks(o) {
 			relinked, err := relink(tx, who, o, e)
@@ -277,19 +281,21 @@ func (e Edit) apply(tx *store.Tx, who clm.Actor, o *clm.Object) (values []string
 	values = given
 	switch e.Mode {
 	case AddTo:
+		there := folded(had)
 		for _, v := range given {
-			if containsFold(had, v) {
+			if there[strings.ToLower(v)] {
 				return nil, clm.Fail(clm.Exists, "value", v)
 			}
 		}
 		values = append(slices.Clone(had), given...)
 	case RemoveFrom:
+		there, gone := folded(had), folded(given)
 		for _, v := range given {
-			if !containsFold(had, v) {
+			if !there[strings.ToLower(v)] {
 				return nil, clm.Fail(clm.NotFound, "value", v)
 			}
 		}
-		values = slices.DeleteFunc(slices.Clone(had), func(v string) bool { return containsFold(given, v) })
+		values = slices.DeleteFunc(slices.Clone(had), func(v string) bool { return gone[strings.ToLower(v)] })
 	}
 	switch {
 	case e.Single && len(values) > 1:
@@ -325,6 +331,15 @@ func checkReferred(tx *store.Tx, a clm.Attr, values []string) error {
 
 func containsFold(list []string, value string) bool {
 	return slices.ContainsFunc(list, func(v string) bool { return strings.EqualFold(v, value) })
+}
+
+// folded are the values without regard to case.
+func folded(values []string) map[string]bool {
+	set := make(map[string]bool, len(values))
+	for _, v := range values {
+		set[strings.ToLower(v)] = true
+	}
+	return set
 }
 
 // takeRule reads the definition that the workflow has come to have.

@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/certwright/certwright/internal/clm"
 	"github.com/certwright/certwright/internal/store"
@@ -38,7 +39,12 @@ func (c *Core) EditPolicy(ctx context.Context, who clm.Actor, dn string, class c
 		}
 		if e.Mode == RemoveFrom {
 			locked = had.Locked
-			e.Values = slices.DeleteFunc(slices.Clone(e.Values), func(v string) bool { return !containsPolicy(tx, had.Values, v) })
+			names, err := dereferred(tx, had.Values)
+			if err != nil {
+				return err
+			}
+			there := folded(names)
+			e.Values = slices.DeleteFunc(slices.Clone(e.Values), func(v string) bool { return !there[strings.ToLower(v)] })
 		}
 		values, err := e.apply(tx, who, &clm.Object{Class: class, Own: map[clm.Attr][]string{e.Attr: had.Values}})
 		if err != nil {
@@ -58,10 +64,4 @@ func (c *Core) EditPolicy(ctx context.Context, who clm.Actor, dn string, class c
 		}
 		return replanAfter(tx, append(above, o), changes)
 	})
-}
-
-// containsPolicy reports whether the value, which may be a DN, is among those of an entry.
-func containsPolicy(tx *store.Tx, values []string, v string) bool {
-	names, err := dereferred(tx, values)
-	return err == nil && containsFold(names, v)
 }

@@ -272,6 +272,35 @@ func TestEditRelinks(t *testing.T) {
 	})
 }
 
+// Who may write a folder, or a certificate in it, does not rid it of those who have to say
+// yes: that takes the right to manage policy.
+func TestWorkflowsTakePolicyWrite(t *testing.T) {
+	onBoth(t, func(t *testing.T, r *coretest.Rig) {
+		ctx := context.Background()
+		folder := r.Folder(`\VED\Policy\Shop`, nil)
+		put(t, r, folder+`\www`, clm.ServerCertificate, nil)
+		put(t, r, folder+`\ask`, clm.Workflow, nil)
+		alice := user(t, r, "alice")
+		for rights, want := range map[clm.Rights]bool{clm.AllRights &^ clm.PolicyWrite: false, clm.PolicyWrite | clm.Create: true} {
+			give(t, r, folder, "alice", rights|clm.View)
+			for _, a := range []clm.Attr{clm.Workflows, clm.WorkflowBlocks} {
+				e := []core.Edit{{Attr: a, Values: []string{folder + `\ask`}}}
+				made := fmt.Sprintf(`%s\%s-%v`, folder, a, want)
+				_, err := r.Create(ctx, alice, core.NewObject{DN: made, Class: clm.ServerCertificate, Own: e})
+				for what, err := range map[string]error{
+					"folder": r.EditObject(ctx, alice, folder, e, nil), "certificate": r.EditObject(ctx, alice, folder+`\www`, e, nil), "new certificate": err,
+				} {
+					if (err == nil) != want || err != nil && !errors.Is(err, clm.Denied) {
+						t.Errorf("%s, %s with rights %#x: got %v", a, what, uint16(rights), err)
+					}
+				}
+				check(t, r.EditObject(ctx, r.Admin, folder, []core.Edit{{Attr: a}}, nil))
+				check(t, r.EditObject(ctx, r.Admin, folder+`\www`, []core.Edit{{Attr: a}}, nil))
+			}
+		}
+	})
+}
+
 // Tickets are answered and taken back by calls of their own.
 func TestTicketsAreNotEdited(t *testing.T) {
 	onBoth(t, func(t *testing.T, r *coretest.Rig) {

@@ -136,10 +136,17 @@ func begin(tx *store.Tx, who clm.Actor, path clm.Path, csr *pki.CSR, from *clm.W
 		}
 		w.Failure, w.Overlaid = from.Failure, from.Failure != ""
 	}
-	if claim && w.Failure == "" && !w.NotBefore.After(tx.Now) {
-		return t, unwritten("work", tx.AddHeldWork(w, lease))
+	waits := w.NotBefore.After(tx.Now)
+	add := tx.AddWork
+	if claim && w.Failure == "" && !waits {
+		add = func(w *clm.Work) error { return tx.AddHeldWork(w, lease) }
 	}
-	return t, unwritten("work", tx.AddWork(w))
+	if err := add(w); err != nil || waits {
+		return t, unwritten("work", err)
+	}
+	var err error
+	t.asked, err = takeTickets(tx, *w)
+	return t, unwritten("work", err)
 }
 
 // unwritten says what it was that could not be stored. No rule that was forgotten

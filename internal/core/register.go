@@ -26,11 +26,14 @@ func (c *Core) Register(ctx context.Context, name string) error {
 		puts = append(puts, Put{DN: string(engine.Child(module)), Class: modules[module]})
 	}
 	for _, p := range puts {
-		if _, err := c.putBelow(ctx, p); err != nil {
+		made, err := c.putBelow(ctx, p)
+		if err != nil {
 			return err
 		}
+		if made.DN.Name() == WorkModule {
+			c.module = made.ID
+		}
 	}
-	c.engine = engine
 	return nil
 }
 
@@ -46,8 +49,8 @@ func (c *Core) putBelow(ctx context.Context, p Put) (Node, error) {
 // defaultWait is what the settings say of how long calls wait that say nothing of it:
 // those of this engine's module, or else of the whole installation; in seconds.
 func (c *Core) defaultWait(tx *store.Tx) (string, error) {
-	if c.engine != "" {
-		path, err := tx.Path(c.engine.Child(WorkModule))
+	if c.module != "" {
+		path, err := tx.PathByID(c.module)
 		switch {
 		case err == nil:
 			if s := path.Value(clm.WaitSetting).First(); s != "" {

@@ -303,7 +303,10 @@ func stageWork(tx *store.Tx, who clm.Actor, o *clm.Object, w clm.Work, stands fu
 		if err := tx.AddWork(&w); err != nil || r.Scene != SceneTicket {
 			return err
 		}
-		_, err = addTicket(tx, clm.Gate{Subject: o.ID, Work: w.ID, Stage: w.Stage, Point: w.Stage, Name: "rehearsal", Open: true}, map[clm.Attr][]string{clm.Requester: {who.Name}})
+		_, err = addTicket(tx, clm.Gate{Subject: o.ID, Work: w.ID, Stage: w.Stage, Point: w.Stage, Name: "rehearsal", Open: true}, map[clm.Attr][]string{clm.Requester: {string(who.ID)}})
+		if err == nil {
+			err = tx.Settle(w.ID)
+		}
 		return err
 	}, nil
 }

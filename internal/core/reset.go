@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -30,6 +31,8 @@ type ResetDone struct {
 	Revocation bool       // what was known of a revocation was forgotten
 	Restarted  bool       // work that leads to the next certificate has begun
 	Work       clm.WorkID // that work
+
+	asker string // who had asked for the enrolment that was ended
 }
 
 func (d ResetDone) isNothing() bool { return !d.Processing && !d.Key && !d.Revocation }
@@ -94,7 +97,7 @@ func (c *Core) resetNow(ctx context.Context, who clm.Actor, r Reset) (done Reset
 			err = clm.Unnecessary
 		}
 		if err == nil && r.Restart {
-			t, err = r.restart(tx, who, path.Last().ID, unused, claim)
+			t, err = r.restart(tx, clm.Actor{Name: cmp.Or(done.asker, who.Name)}, path.Last().ID, unused, claim)
 		}
 		if t != nil {
 			done.Restarted, done.Work = t.work.Failure == "", t.work.ID
@@ -137,7 +140,7 @@ func (c *Core) reset(tx *store.Tx, place *clm.Object, done *ResetDone) (unused *
 		case w.Op == clm.Abandon, w.Op == clm.Revoke && !v.Orphaned.IsZero():
 			continue // what nobody wants any more goes its own way
 		case w.Op == clm.Enroll:
-			done.Processing = true
+			done.Processing, done.asker = true, w.Actor
 			if v.UserCSR && len(v.CSR) > 0 && v.Orphaned.IsZero() {
 				unused = &v
 			}

@@ -83,7 +83,11 @@ func (c *Core) revoke(tx *store.Tx, who clm.Actor, r Revoke, at aim, done *Revok
 	if err != nil {
 		return nil, unwritten("state", err)
 	}
-	if r.Disable {
+	asking, err := c.asksToRevoke(tx, path, v)
+	if err != nil {
+		return nil, err
+	}
+	if r.Disable && len(asking) == 0 {
 		if path, err = disable(tx, path); err != nil {
 			return nil, err
 		}
@@ -92,7 +96,7 @@ func (c *Core) revoke(tx *store.Tx, who clm.Actor, r Revoke, at aim, done *Revok
 	if r.Comments != "" {
 		detail += ": " + r.Comments
 	}
-	if r.Reason == clm.KeyCompromise && len(v.KeyHash) > 0 {
+	if r.Reason == clm.KeyCompromise && len(v.KeyHash) > 0 && len(asking) == 0 {
 		mates, err := compromise(tx, who, v)
 		if err != nil {
 			return nil, err
@@ -117,18 +121,67 @@ func (c *Core) revoke(tx *store.Tx, who clm.Actor, r Revoke, at aim, done *Revok
 			return nil, err
 		}
 	}
-	waits, err := c.isGated(tx, path, clm.RevokeAt)
-	if err != nil {
-		return nil, err
+	t := &task{path: path, version: v, asked: len(asking) > 0}
+	here := at.here && len(asking) == 0
+	if r.Disable && len(asking) > 0 {
+		t.work.Reason = revokeAndDisable
 	}
-	t := &task{path: path, version: v}
-	here := at.here && !waits
 	err = c.submitRevocation(tx, &t.work, clm.Revocation{Version: v.ID, Reason: r.Reason, Comments: r.Comments, Actor: who.Name}, v, here, claim)
+	if err == nil && !here {
+		err = c.askToRevoke(tx, t, r, asking)
+	}
 	done.Work = t.work.ID
 	if !claim || here {
 		t = nil
 	}
 	return t, err
+}
+
+// asksToRevoke are the workflows that have to be asked before the version is revoked, be
+// it of this place or of another that has the certificate too.
+func (c *Core) asksToRevoke(tx *store.Tx, path clm.Path, v clm.Version) ([]clm.Path, error) {
+	asking, err := c.workflowsAt(tx, path, []clm.Stage{clm.RevokeAt})
+	if err != nil {
+		return nil, err
+	}
+	copies, err := tx.Holders(v.Thumbprint)
+	for _, copy := range copies {
+		if err != nil {
+			return nil, err
+		}
+		if copy.Certificate == path.Last().ID {
+			continue
+		}
+		var there clm.Path
+		if there, err = tx.PathByID(copy.Certificate); errors.Is(err, clm.NotFound) {
+			err = nil // it was deleted, and only the version is left
+			continue
+		} else if err != nil {
+			return nil, err
+		}
+		var more []clm.Path
+		more, err = c.workflowsAt(tx, there, []clm.Stage{clm.RevokeAt})
+		for _, w := range more {
+			if !slices.ContainsFunc(asking, func(a clm.Path) bool { return a.Last().ID == w.Last().ID }) {
+				asking = append(asking, w)
+			}
+		}
+	}
+	return asking, err
+}
+
+// askToRevoke puts up the gates of the task's revocation: those that workflows want, and
+// those that clients have put up before. What goes with the revocation waits as well.
+func (c *Core) askToRevoke(tx *store.Tx, t *task, r Revoke, asking []clm.Path) error {
+	taken, err := takeTickets(tx, t.work)
+	t.asked = t.asked || taken
+	if err == nil && len(asking) > 0 {
+		err = c.askAll(tx, t.work, t.path, asking)
+	}
+	if err == nil && t.asked {
+		err = tx.Settle(t.work.ID)
+	}
+	return err
 }
 
 // disable sees to it that the place at the end of the path gets no other certificate,
@@ -161,12 +214,17 @@ func (c *Core) submitRevocation(tx *store.Tx, w *clm.Work, r clm.Revocation, v c
 	if err := tx.SaveRevocation(r); err != nil {
 		return unwritten("revocation", err)
 	}
+	reason := w.Reason
 	*w = revocationWork(v, r.Actor, tx.Now)
+	w.Reason = cmp.Or(reason, w.Reason)
 	if claim {
 		return unwritten("revocation", tx.AddHeldWork(w, lease))
 	}
 	return unwritten("revocation", tx.AddWork(w))
 }
+
+// revokeAndDisable is the reason of work that disables the place when it is done.
+const revokeAndDisable = "revocation, and no other certificate"
 
 // revocationWork is the work that has the CA revoke the version.
 func revocationWork(v clm.Version, actor string, now time.Time) clm.Work {
@@ -249,8 +307,25 @@ func (c *Core) revokeAt(ctx context.Context, t *task) (clm.Outcome, error) {
 	return clm.Outcome{}, revoker.Revoke(ctx, t.version.Cert, t.revoke.Reason, t.revoke.Comments)
 }
 
-// revoked writes down that the CA has revoked the version.
-func (c *Core) revoked(tx *store.Tx, t *task) error { return accept(tx, t.version, t.revoke) }
+// revoked writes down that the CA has revoked the version. What else was asked for waits
+// with it where somebody had to be asked first.
+func (c *Core) revoked(tx *store.Tx, t *task) error {
+	if t.asked && t.revoke.Reason == clm.KeyCompromise && len(t.version.KeyHash) > 0 {
+		if _, err := compromise(tx, clm.Actor{Name: t.work.Actor, Master: true}, t.version); err != nil {
+			return err
+		}
+	}
+	if t.work.Reason == revokeAndDisable {
+		path, err := tx.PathByID(t.work.Subject)
+		if err == nil {
+			_, err = disable(tx, path)
+		}
+		if err != nil && !errors.Is(err, clm.NotFound) {
+			return err
+		}
+	}
+	return accept(tx, t.version, t.revoke)
+}
 
 // AwaitRevocation waits until the revocation has come to its end, or until most has
 // passed, and says how it stands then; of a revocation that has failed, why. That it

@@ -293,6 +293,9 @@ func (c *Core) save(t *task, rests bool) error {
 		if err == nil && w.Done && trade.finish != nil {
 			err = trade.finish(c, tx, t)
 		}
+		if err == nil && w.Done && (t.asked || len(t.path.Workflows()) > 0) {
+			_, err = tx.DropGates(w.ID)
+		}
 		return err
 	})
 }

@@ -154,24 +154,32 @@ func (c *Core) showPrincipals(ctx context.Context) error {
 		}
 		return list, err
 	}
-	var without []*store.Principal
-	if err := c.db.Read(ctx, func(tx *store.Tx) (err error) {
-		without, err = missing(tx)
-		return err
-	}); err != nil || len(without) == 0 {
-		return err
-	}
-	return c.db.Write(ctx, store.Entry{Actor: clm.System, Action: "show principals", Subject: string(IdentityDN)}, func(tx *store.Tx) error {
-		list, err := missing(tx)
-		for _, p := range list {
-			if err == nil {
-				copied := *p
-				err = savePrincipal(tx, &copied)
-			}
+	for {
+		var without []*store.Principal
+		if err := c.db.Read(ctx, func(tx *store.Tx) (err error) {
+			without, err = missing(tx)
+			return err
+		}); err != nil || len(without) == 0 {
+			return err
 		}
-		return err
-	})
+		err := c.db.Write(ctx, store.Entry{Actor: clm.System, Action: "show principals", Subject: string(IdentityDN)}, func(tx *store.Tx) error {
+			list, err := missing(tx)
+			for _, p := range list[:min(len(list), shownAtATime)] {
+				if err == nil {
+					copied := *p
+					err = savePrincipal(tx, &copied)
+				}
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
 }
+
+// shownAtATime is how many users and groups get their objects in one transaction.
+const shownAtATime = 200
 
 // HasAdmin reports whether the user admin exists, that is, whether Setup has been
 // through before.

@@ -47,10 +47,44 @@ func (t SSHTemplate) class() clm.Class {
 	return clm.SSHUserCertificate
 }
 
-// Lets reports whether requests may say something: own is one of the attributes that
-// forbid it.
+// sshChoices are the settings of which only some values make sense, in lower case; who
+// says anything else would get certificates that he does not expect.
+var sshChoices = map[clm.Attr][]string{
+	clm.SSHType:    {"", clm.SSHForUsers, "user", clm.SSHForHosts},
+	clm.SSHKeyFrom: {"", clm.SSHKeyOfClient, clm.SSHKeyOfService, "both"},
+}
+
+// check fails with Unsupported, of the Field "template", where a setting makes no sense.
+func (t SSHTemplate) check() error {
+	for _, a := range sorted(sshChoices) {
+		if !slices.Contains(sshChoices[a], strings.ToLower(t.value(a))) {
+			return clm.Fail(clm.Unsupported, "template", string(a))
+		}
+	}
+	return nil
+}
+
+// sshOwn has, for each attribute that says whether requests may say something, what the
+// template says of it, and which attribute lists what is allowed.
+var sshOwn = map[clm.Attr]struct{ value, allowed clm.Attr }{
+	clm.SSHOwnKeyID:           {clm.SSHKeyID, ""},
+	clm.SSHOwnPrincipals:      {clm.SSHPrincipals, clm.SSHPrincipalsIn},
+	clm.SSHOwnExtensions:      {clm.SSHExtensions, clm.SSHExtensionsIn},
+	clm.SSHOwnForceCommand:    {clm.SSHForceCommand, clm.SSHForceCommandsIn},
+	clm.SSHOwnSourceAddresses: {clm.SSHSourceAddresses, clm.SSHSourceNetworksIn},
+}
+
+// Lets reports whether requests may say something: own is one of the attributes of
+// sshOwn. Unless the template says so or not, they may say what it leaves open, or has
+// a list for: what it says without one is meant to hold.
 func (t SSHTemplate) Lets(own clm.Attr) bool {
-	return !slices.Contains([]string{"0", "no", "false"}, strings.ToLower(t.value(own)))
+	switch strings.ToLower(t.value(own)) {
+	case "":
+		return len(t.Own[sshOwn[own].value]) == 0 || len(t.Own[sshOwn[own].allowed]) > 0
+	case "0", "no", "false":
+		return false
+	}
+	return true
 }
 
 // sshTemplateDN is the DN of the template that a client names, by its DN or by its
@@ -124,6 +158,9 @@ func objectNamed(tx *store.Tx, value string) (*clm.Object, error) {
 // begins with "own-" is what requests may not say at all. And it fails with Invalid,
 // and with Unsupported, of the Field "template", where a setting makes no sense.
 func (t SSHTemplate) order(r SSHRequest, now time.Time) (o pki.SSHOrder, err error) {
+	if err := t.check(); err != nil {
+		return o, err
+	}
 	o = pki.SSHOrder{Host: t.IsForHosts(), NotBefore: now.Truncate(time.Second)}
 	for _, take := range []func(SSHRequest, *pki.SSHOrder) error{t.takeKey, t.takePrincipals, t.takeExtensions, t.takeCommand, t.takeSources, t.takeValidity} {
 		if err := take(r, &o); err != nil {

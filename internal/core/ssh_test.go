@@ -47,7 +47,7 @@ func putSSH(t *testing.T, r *coretest.Rig, p core.Put) {
 func addSSHTemplate(t *testing.T, r *coretest.Rig, name string, own map[clm.Attr][]string) {
 	t.Helper()
 	all := map[clm.Attr][]string{
-		clm.SSHSigner: {sshPair}, clm.SSHFolder: {sshFolder}, clm.KeyAlgorithm: {"ED25519"}, clm.SSHPrincipals: {"nobody"},
+		clm.SSHSigner: {sshPair}, clm.SSHFolder: {sshFolder}, clm.KeyAlgorithm: {"ED25519"}, clm.SSHPrincipals: {"nobody"}, clm.SSHOwnPrincipals: {"1"},
 	}
 	for a, values := range own {
 		all[a] = values
@@ -82,7 +82,7 @@ func requestSSH(t *testing.T, r *coretest.Rig, q core.SSHRequest) core.SSHIssued
 func TestSSHTemplatesBindRequests(t *testing.T) {
 	t.Parallel()
 	settings := map[clm.Attr][]string{
-		clm.SSHValidity: {"8h"}, clm.SSHMaxValidity: {"10h"}, clm.SSHPrincipals: {"ops"}, clm.SSHPrincipalsIn: {"ops", "app-*", "d?v"},
+		clm.SSHValidity: {"8h"}, clm.SSHMaxValidity: {"10h"}, clm.SSHPrincipals: {"ops"}, clm.SSHPrincipalsIn: {"ops", "app-*", "d?v"}, clm.SSHOwnPrincipals: nil,
 		clm.SSHExtensions: {"permit-pty", "login@github.com:ops"}, clm.SSHExtensionsIn: {"permit-pty", "login@github.com:ops"},
 		clm.SSHForceCommand: {"/bin/false"}, clm.SSHForceCommandsIn: {"/usr/bin/*"},
 		clm.SSHSourceAddresses: {"10.0.0.0/8"}, clm.SSHSourceNetworksIn: {"10.0.0.0/8", "2001:db8::/32"}, clm.SSHKeys: {"ED25519", "P256"},
@@ -95,7 +95,10 @@ func TestSSHTemplatesBindRequests(t *testing.T) {
 	}
 	for name, own := range map[string]map[clm.Attr][]string{
 		"any": nil, "host": {clm.SSHType: {"Host"}, clm.SSHPrincipals: {"web1"}}, "clients": {clm.SSHKeyFrom: {"client"}}, "services": {clm.SSHKeyFrom: {"Service"}},
-		"badmax": {clm.SSHMaxValidity: {"long"}}, "badkey": {clm.KeyAlgorithm: {"DSA"}}, "nobody": {clm.SSHPrincipals: nil},
+		"badmax": {clm.SSHMaxValidity: {"long"}}, "badkey": {clm.KeyAlgorithm: {"DSA"}}, "nobody": {clm.SSHPrincipals: nil}, "fixed": {
+			clm.SSHKeyID: {"it"}, clm.SSHOwnPrincipals: nil, clm.SSHExtensions: {"permit-pty"}, clm.SSHForceCommand: {"/bin/true"}, clm.SSHSourceAddresses: {"10.0.0.1"},
+		},
+		"badtype": {clm.SSHType: {"hosts"}}, "badfrom": {clm.SSHKeyFrom: {"me"}},
 	} {
 		addSSHTemplate(t, r, name, own)
 	}
@@ -148,8 +151,16 @@ func TestSSHTemplatesBindRequests(t *testing.T) {
 		{name: "its own extensions", template: string(clm.SSHOwnExtensions), ask: core.SSHRequest{Extensions: map[string]string{"x": ""}}, kind: clm.Violation, field: "own-extensions"},
 		{name: "its own command", template: string(clm.SSHOwnForceCommand), ask: core.SSHRequest{ForceCommand: "x"}, kind: clm.Violation, field: "own-force-command"},
 		{name: "its own sources", template: string(clm.SSHOwnSourceAddresses), ask: core.SSHRequest{Sources: []string{"10.0.0.1"}}, kind: clm.Violation, field: "own-source-addresses"},
+		{name: "a key id beside that of the template", template: "fixed", ask: core.SSHRequest{KeyID: "x"}, kind: clm.Violation, field: "own-key-id"},
+		{name: "principals beside those of the template", template: "fixed", ask: core.SSHRequest{Principals: []string{"x"}}, kind: clm.Violation, field: "own-principals"},
+		{name: "extensions beside those of the template", template: "fixed", ask: core.SSHRequest{Extensions: map[string]string{"x": ""}}, kind: clm.Violation, field: "own-extensions"},
+		{name: "a command beside that of the template", template: "fixed", ask: core.SSHRequest{ForceCommand: "x"}, kind: clm.Violation, field: "own-force-command"},
+		{name: "sources beside those of the template", template: "fixed", ask: core.SSHRequest{Sources: []string{"10.0.0.1"}}, kind: clm.Violation, field: "own-source-addresses"},
+		{name: "what the template says", template: "fixed", check: func(f pki.SSHFacts) bool { return f.KeyID == "it" && f.ForceCommand == "/bin/true" }},
 		{name: "a template with a bad validity", template: "badmax", kind: clm.Unsupported, field: "template"},
 		{name: "a template with a bad algorithm", template: "badkey", kind: clm.Unsupported, field: "template"},
+		{name: "a template of no type", template: "badtype", kind: clm.Unsupported, field: "template"},
+		{name: "a template for keys of nobody", template: "badfrom", kind: clm.Unsupported, field: "template"},
 		{name: "a template that is not there", template: "nothing", kind: clm.NotFound, field: "template"},
 		{name: "a folder that is none", ask: core.SSHRequest{Folder: sshPair}, kind: clm.NotFound, field: "folder"},
 		{name: "a bad name", ask: core.SSHRequest{Name: `a\b`}, kind: clm.Invalid, field: "name"},

@@ -93,12 +93,15 @@ func (c *Core) reason(tx *store.Tx, t Ticket) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	text := given
+	text, isCode := given, false
 	for _, known := range root.Last().Own[clm.Reasons] {
 		parts := strings.SplitN(known, ",", 3)
 		if len(parts) == 3 && strings.TrimLeft(strings.TrimSpace(parts[0]), "0") == strings.TrimLeft(given, "0") {
-			text = strings.TrimSpace(parts[2])
+			text, isCode = strings.TrimSpace(parts[2]), true
 		}
+	}
+	if !isCode { // what a client has written must not tell it what it may not read
+		return text, nil
 	}
 	return c.expanded(tx, text, t.DN), nil
 }
@@ -126,7 +129,7 @@ func (c *Core) Tickets(ctx context.Context, who clm.Actor, object string) (list 
 			if gates, err = tx.GatesOf(path.Last().ID); err != nil {
 				return err
 			}
-		} else if gates, err = tx.OpenGates("", MaxTickets); err != nil {
+		} else if gates, err = openTo(tx, who); err != nil {
 			return err
 		}
 		for _, g := range gates {
@@ -143,6 +146,29 @@ func (c *Core) Tickets(ctx context.Context, who clm.Actor, object string) (list 
 	})
 	return list, err
 }
+
+// openTo lists the gates that may be of interest to the actor: those of which it is
+// asked, and the oldest open ones, of which it may read some. A master may read all.
+func openTo(tx *store.Tx, who clm.Actor) ([]clm.Gate, error) {
+	if who.Master {
+		return tx.OpenGates("", MaxTickets)
+	}
+	asked, err := tx.GatesAskedOf(who, MaxTickets)
+	if err != nil {
+		return nil, err
+	}
+	others, err := tx.OpenGates("", maxLooked)
+	for _, g := range others {
+		if !slices.ContainsFunc(asked, func(a clm.Gate) bool { return a.ID == g.ID }) {
+			asked = append(asked, g)
+		}
+	}
+	slices.SortFunc(asked, func(a, b clm.Gate) int { return strings.Compare(string(a.ID), string(b.ID)) })
+	return asked, err
+}
+
+// maxLooked is how many open tickets are looked at for somebody who is not asked by them.
+const maxLooked = 1000
 
 // ofObject says of a failure that the object is not there.
 func ofObject(dn string, err error) error {
@@ -161,8 +187,9 @@ type NewTicket struct {
 	UserData  string
 }
 
-// CreateTicket puts up a question. It stops the work of the object that stands before
-// the workflow's stage, or the next one that comes there.
+// CreateTicket puts up a question, besides those that workflows ask. It stops the open
+// work of the object if that is still to come to the workflow's stage and nobody is
+// carrying it out, or else the next work.
 func (c *Core) CreateTicket(ctx context.Context, who clm.Actor, n NewTicket) (id clm.ObjectID, err error) {
 	err = c.db.Write(ctx, store.Entry{Actor: who, Action: "create ticket", Subject: n.Object}, func(tx *store.Tx) error {
 		path, rights, err := find(tx, who, n.Object)
@@ -196,7 +223,7 @@ func (c *Core) CreateTicket(ctx context.Context, who clm.Actor, n NewTicket) (id
 				return err
 			}
 		}
-		g := clm.Gate{Subject: path.Last().ID, Point: clm.Stage(firstOf(workflow.Last(), clm.PointOf)), Name: string(workflow.Last().ID), Open: true}
+		g := clm.Gate{Subject: path.Last().ID, Point: clm.Stage(firstOf(workflow.Last(), clm.PointOf)), Name: clientTicket, Open: true}
 		if g.Work, g.Stage, err = stoppedBy(tx, path.Last().ID, g.Point); err != nil {
 			return err
 		}
@@ -205,8 +232,11 @@ func (c *Core) CreateTicket(ctx context.Context, who clm.Actor, n NewTicket) (id
 			reason = firstOf(workflow.Last(), clm.ReasonOf)
 		}
 		id, err = addTicket(tx, g, map[clm.Attr][]string{
-			clm.Workflows: {clm.Ref(workflow.Last().ID)}, clm.Approvers: approvers, clm.ReasonOf: {reason}, clm.UserData: {n.UserData}, clm.Requester: {who.Name},
+			clm.Workflows: {clm.Ref(workflow.Last().ID)}, clm.Approvers: approvers, clm.ReasonOf: {reason}, clm.UserData: {n.UserData}, clm.Requester: {string(who.ID)},
 		})
+		if err == nil && g.Work != 0 {
+			err = tx.Settle(g.Work)
+		}
 		return err
 	})
 	return id, err
@@ -227,19 +257,20 @@ func workflowOf(tx *store.Tx, who clm.Actor, path clm.Path, dn string) (clm.Path
 	return workflow, err
 }
 
-// stoppedBy finds the open work of the object that is at the point, if there is one.
+// stoppedBy finds the open work of the object that is still to come to the point, and
+// that rests, if there is one.
 func stoppedBy(tx *store.Tx, subject clm.ObjectID, point clm.Stage) (clm.WorkID, clm.Stage, error) {
 	works, err := tx.OpenWorks(subject)
 	if err != nil {
 		return 0, "", err
 	}
 	for _, w := range works {
-		v, err := tx.Version(w.Version)
-		if err != nil && !errors.Is(err, clm.NotFound) {
-			return 0, "", err
+		stage := stageOf(w, point)
+		if stage == "" || w.Failure == "" && w.State(false) == clm.AwaitsCSR {
+			continue
 		}
-		if slices.Contains(w.Points(v.UserCSR), point) {
-			return w.ID, w.Stage, nil
+		if held, err := tx.IsHeld(w.ID); err != nil || !held {
+			return w.ID, stage, err
 		}
 	}
 	return 0, "", nil
@@ -323,10 +354,18 @@ func orElse(err, other error) error {
 	return other
 }
 
-// isBarred reports whether the actor has asked for what the ticket is about, and may
-// therefore not say yes.
+// isBarred reports whether the actor has asked for what the ticket is about, or for the
+// ticket, and may therefore not say yes.
 func isBarred(tx *store.Tx, who clm.Actor, t Ticket) (bool, error) {
-	if firstOf(&t.Object, clm.Requester) != who.Name {
+	askers := t.Own[clm.Requester]
+	if t.Gate.Work != 0 {
+		w, err := tx.Work(t.Gate.Work)
+		if err != nil {
+			return false, err
+		}
+		askers = append(slices.Clone(askers), requester(tx, w.Actor))
+	}
+	if !slices.Contains(askers, string(who.ID)) {
 		return false, nil
 	}
 	root, err := tx.Path(clm.RootDN)
@@ -353,19 +392,13 @@ func (c *Core) approve(tx *store.Tx, who clm.Actor, t Ticket, d Decision, state 
 	if err := tx.SaveGate(g); err != nil {
 		return err
 	}
-	if g.Open {
+	switch {
+	case g.Open:
 		state = TicketPending
-	}
-	if !g.Holds(tx.Now) && g.Work != 0 {
+	case g.Work == 0: // nothing has come to it, and it is said
+		return tx.DropGate(g)
+	case !g.Holds(tx.Now):
 		return tx.Answered(g)
-	}
-	if !g.Open && g.Work != 0 {
-		if err := tx.PutOffWork(g.Work, g.Since); err != nil {
-			return err
-		}
-	}
-	if !g.Open && g.Work == 0 {
-		return tx.DropGate(g) // nothing has come to it, and it is said
 	}
 	return t.save(tx, who, d, state, g)
 }

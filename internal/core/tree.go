@@ -143,7 +143,7 @@ func (p Put) check(tx *store.Tx, path clm.Path) error {
 
 // may reports whether who may do what the put does to the last object of the path.
 func (p Put) may(path clm.Path, who clm.Actor, need clm.Rights) error {
-	if len(p.Policy) > 0 {
+	if len(p.Policy) > 0 || stopsWork(p.Own) {
 		need |= clm.PolicyWrite
 	}
 	if len(p.Rights) > 0 {
@@ -153,6 +153,13 @@ func (p Put) may(path clm.Path, who clm.Actor, need clm.Rights) error {
 		return clm.About(p.DN, clm.Denied)
 	}
 	return nil
+}
+
+// stopsWork reports whether the values say which workflows hold.
+func stopsWork(own map[clm.Attr][]string) bool {
+	_, names := own[clm.Workflows]
+	_, blocks := own[clm.WorkflowBlocks]
+	return names || blocks
 }
 
 // diff is the object as it shall be, without an ID where it is not there yet, and
@@ -190,7 +197,9 @@ func (p Put) referring(tx *store.Tx) (_ Put, err error) {
 	p.Own, p.Policy = copyOf(p.Own), copyOf(p.Policy)
 	for a, values := range p.Own {
 		if clm.Referring[a] && err == nil {
-			p.Own[a], err = refer(tx, clm.System, values, false)
+			// What stops work must be there; the rest may come later.
+			strict := !p.Plan && (a == clm.Workflows || a == clm.WorkflowBlocks)
+			p.Own[a], err = refer(tx, clm.System, values, strict)
 		}
 	}
 	for key, rule := range p.Policy {

@@ -122,7 +122,7 @@ func (c *Core) RetrieveSecret(ctx context.Context, who clm.Actor, id int64) (kin
 			return err
 		}
 		for _, owner := range e.owners {
-			if owner.Last().Class.Is(clm.Credential) {
+			if class := owner.Last().Class; class.Is(clm.Credential) || class == clm.SSHKeyPair {
 				return clm.Fail(clm.Denied, "vault-id", fmt.Sprint(id))
 			}
 		}

@@ -204,7 +204,7 @@ func TestMissingReferences(t *testing.T) {
 		{"a group", head + "users: [{name: bob, groups: [nobodies]}]", `line 2: users[0].groups[0]: there is no group "nobodies"`},
 		{"a user as a group", head + "users: [{name: bob, groups: [admin]}]", `line 2: users[0].groups[0]: there is no group "admin"`},
 		{"rights", head + rights("{to: nobody, allow: [view]}"), `line 2: folders[0].rights[0].to: there is no user or group "nobody"`},
-		{"a contact", head + policy("Contact: [admin, nobody]"), `line 2: folders[0].policy["Contact"]: there is no user or group "nobody"`},
+		{"a contact", head + policy("Contact: [admin, nobody]"), `line 2: folders[0].policy["Contact"][1]: there is no user or group "nobody"`},
 		{"an authority", head + policy(`Certificate Authority: \VED\Policy\CAs\Nobody`),
 			`line 2: folders[0].policy["Certificate Authority"]: there is no authority \VED\Policy\CAs\Nobody`},
 		{"a folder as an authority", head + certificateText(`commonName: x, authority: \VED\Policy\CAs`), `line 2: certificates[0].authority: there is no authority \VED\Policy\CAs`},

@@ -138,13 +138,17 @@ func (a *applying) findFields(ctx context.Context) error {
 
 // field finds a custom field by its label or name, in any case.
 func (a *applying) field(name string) (core.Field, bool) {
-	at := slices.IndexFunc(a.fields, func(f core.Field) bool {
+	return findField(a.fields, name)
+}
+
+func findField(fields []core.Field, name string) (core.Field, bool) {
+	at := slices.IndexFunc(fields, func(f core.Field) bool {
 		return strings.EqualFold(f.Label, name) || strings.EqualFold(f.DN.Name(), name)
 	})
 	if at < 0 {
 		return core.Field{}, false
 	}
-	return a.fields[at], true
+	return fields[at], true
 }
 
 // fieldRule finds the custom field that a policy attribute is the label of.

@@ -148,6 +148,60 @@ var badFiles = []struct{ name, text, want string }{
 	{"a certificate with an RSA curve", certificateText("commonName: x, keyAlgorithm: RSA, curve: P256"), `line 1: certificates[0]: an RSA key has a keySize, not a curve`},
 	{"a certificate with an ECC size", certificateText("commonName: x, keyAlgorithm: ECC, keySize: 2048"), `line 1: certificates[0]: an ECC key has a curve, not a keySize`},
 	{"a certificate of no validity", certificateText("commonName: x, validityDays: 0"), `line 1: certificates[0].validityDays: "0" is not a whole number from 1 to 36500`},
+
+	{"an attribute twice", folderText("attributes: {Notes: a, notes: b}"), `line 1: folders[0].attributes["notes"]: is there already`},
+	{"an attribute that has a key, which is there", folderText("description: a, attributes: {Description: b}"), `line 1: folders[0].attributes["Description"]: says the same as folders[0].description`},
+	{"an attribute that the server says", folderText("attributes: {Created By: x}"), `line 1: folders[0].attributes["Created By"]: is what the server says by itself`},
+	{"a misspelt attribute of an object", folderText("attributes: {Discription: x}"), `line 1: folders[0].attributes["Discription"]: there is no such attribute; did you mean "Description"?`},
+	{"two values of an attribute that has one", folderText("attributes: {Notes: [a, b]}"), `line 1: folders[0].attributes["Notes"]: can have one value only`},
+	{"an attribute that is neither true nor false", deviceAttribute("Enforce Known Host: maybe"), `line 1: devices[0].attributes["Enforce Known Host"]: "maybe" is neither true nor false`},
+	{"a custom field by its GUID", folderText("attributes: {'{0f9f8e26-0d51-4e4b-b7d5-2f41b4f1c7a8}': x}"), `line 1: folders[0].attributes["{0f9f8e26-0d51-4e4b-b7d5-2f41b4f1c7a8}"]: is a custom field: say it by its label, under customFields`},
+	{"a secret that is not shown", folderText("attributes: {Scep Challenge Password: [a, b]}"), `line 1: folders[0].attributes["Scep Challenge Password"]: can have one value only`},
+	{"what an application uses, as an attribute", deviceText("{name: x, attributes: {Certificate: '\\VED\\Policy\\x'}}"), `line 1: devices[0].applications[0]: the certificate that it uses is said by the key certificate`},
+
+	{"a workflow at a strange stage", "workflows: [{dn: '\\VED\\Policy\\w', stage: 550}]", `line 1: workflows[0].stage: "550" is not one of 0, 300, 400, 500, 600, 700, 800, 900, 1000, 1100, 1200, 1400`},
+	{"a workflow without a DN", "workflows: [{stage: 500}]", `line 1: workflows[0]: has no dn`},
+	{"a reason without a name", "server: {reasons: [{code: 1}]}", `line 1: server.reasons[0]: has no name`},
+	{"a reason twice", "server: {reasons: [{code: 1, name: a}, {code: 1, name: b}]}", `line 1: server.reasons[1]: is the same as server.reasons[0] in line 1`},
+	{"a reason with a comma", "server: {reasons: [{code: 1, name: 'a,b'}]}", `line 1: server.reasons[0]: a name has no comma`},
+	{"assets of no team", "groups: [{name: ops, assets: ['\\VED\\Policy\\A']}]", `line 1: groups[0]: has assets, and is no team`},
+	{"a team no more", "groups: [{name: ops, team: false}]", `line 1: groups[0].team: a group that is a team stays one: leave it out`},
+
+	{"a credential of a strange kind", credentialText("kind: Key"), `line 1: credentials[0].kind: is not one of Password, UsernamePassword, Certificate, PrivateKey, Generic, Amazon, Google, nor a class of credentials`},
+	{"a credential of no kind", credentialText("password: x"), `line 1: credentials[0]: has no kind`},
+	{"a file of a password", credentialText("kind: Password, file: x"), `line 1: credentials[0]: Password has no file`},
+	{"a password of a key that is not there", credentialText("kind: PrivateKey, password: x"), `line 1: credentials[0]: has a password and no file`},
+	{"a password of another class", credentialText("kind: Automatic Password Credential, password: x"), `line 1: credentials[0]: Automatic Password Credential has no password`},
+	{"nothing instead of a secret", credentialText("kind: Password, replace: true"), `line 1: credentials[0]: has nothing to replace the secret by`},
+
+	{"a key pair of a strange kind", "sshKeyPairs: [{name: x, algorithm: DSA}]", `line 1: sshKeyPairs[0].algorithm: "DSA" is not a kind of key such as ED25519, RSA3072 or ECDSA256`},
+	{"a key pair of two keys", "sshKeyPairs: [{name: x, algorithm: ED25519, privateKeyFile: y}]", `line 1: sshKeyPairs[0]: has both algorithm and privateKeyFile`},
+	{"a template of a strange validity", "sshTemplates: [{name: x, validity: long}]", `line 1: sshTemplates[0].validity: "long" is not a validity such as 8h or 90d`},
+	{"a template without a name", "sshTemplates: [{type: host}]", `line 1: sshTemplates[0]: has no name`},
+
+	{"an object of a class that has a section", "objects: [{dn: '\\VED\\Policy\\x', class: Apache}]", `line 1: objects[0].class: objects of class Apache stand in the section devices`},
+	{"an object of an abstract class", "objects: [{dn: '\\VED\\Policy\\x', class: Top}]", `line 1: objects[0].class: there are no objects of class Top that a file makes`},
+	{"an object that comes by itself", "objects: [{dn: '\\VED\\Policy\\x', class: Workflow Ticket}]", `line 1: objects[0].class: there are no objects of class Workflow Ticket that a file makes`},
+	{"an object of a class that is not there", "objects: [{dn: '\\VED\\Policy\\x', class: Jumper}]", `line 1: objects[0].class: there is no class "Jumper"`},
+	{"an object of no class", "objects: [{dn: '\\VED\\Policy\\x'}]", `line 1: objects[0]: has no class`},
+	{"an object elsewhere", "objects: [{dn: '\\Elsewhere', class: Jump Server}]", `line 1: objects[0].dn: \Elsewhere is not a DN such as \VED\Policy\Shop`},
+	{"policy of a jump server", "objects: [{dn: '\\VED\\Policy\\x', class: Jump Server, policy: {City: Ghent}}]", `line 1: objects[0]: objects of class Jump Server say nothing about what is below them`},
+	{"a module in a folder", "{folders: [{dn: '\\VED\\Policy\\x'}], objects: [{dn: '\\VED\\Policy\\x\\y', class: Certificate Manager}]}", `line 1: objects[0]: \VED\Policy\x is no place for it`},
+
+	{"a shortest text that is too long", "fields: [{name: x, minLength: 3, maxLength: 2}]", `line 1: fields[0]: minLength is more than maxLength`},
+	{"a date of the day and of the time", "fields: [{name: x, kind: date, dateOnly: true, timeOnly: true}]", `line 1: fields[0]: has both dateOnly and timeOnly`},
+	{"a default that is no value", "fields: [{name: x, kind: list, values: [a], defaults: [b]}]", `line 1: fields[0]: the default "b" is none of the values`},
+	{"names of a request as attributes", certificateText("commonName: x, attributes: {X509 SubjectAltName DNS: y}"), `line 1: certificates[0].attributes["X509 SubjectAltName DNS"]: is said by a key of its own, unless nothing is ordered`},
+}
+
+func folderText(keys string) string { return `folders: [{dn: '\VED\Policy\A', ` + keys + `}]` }
+
+func credentialText(keys string) string {
+	return `credentials: [{dn: '\VED\Policy\A\c', ` + keys + `}]`
+}
+
+func deviceAttribute(entry string) string {
+	return `devices: [{dn: '\VED\Policy\A\d', attributes: {` + entry + `}}]`
 }
 
 func policy(entry string) string {

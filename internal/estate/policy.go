@@ -50,7 +50,7 @@ var attributes = map[clm.Attr]attribute{
 // ownOnly are the attributes that an object has by itself or not at all.
 var ownOnly = []clm.Attr{
 	clm.CommonName, clm.SANDNS, clm.SANEmail, clm.SANIP, clm.SANURI, clm.SANUPN, clm.Off, clm.CreatedBy, clm.RenewedBy, clm.Origin,
-	clm.WaitSetting, clm.LoginIssuers, clm.PublishURL, clm.OCSPNonce, clm.LateOrders, clm.ListSameKey, clm.KeyHolder,
+	clm.LoginIssuers, clm.PublishURL, clm.OCSPNonce, clm.LateOrders, clm.ListSameKey, clm.KeyHolder,
 }
 
 // classes are the classes whose misspellings are refused; others are taken as they are.

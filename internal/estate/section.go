@@ -66,18 +66,6 @@ func owns(dst map[clm.Attr][]string, a clm.Attr, c check) reader {
 	}
 }
 
-// onlyIfTrue is a reader of an own value that stands for yes, and is not there for no.
-func onlyIfTrue(dst map[clm.Attr][]string, a clm.Attr) reader {
-	return func(v value) error {
-		is, err := truth(v)
-		dst[a] = nil
-		if is {
-			dst[a] = []string{"1"}
-		}
-		return err
-	}
-}
-
 // references reads a list of names.
 func references(dst *[]reference) reader {
 	return func(v value) error {

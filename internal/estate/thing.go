@@ -214,14 +214,17 @@ func aboutAttr(vendor string, attr clm.Attr, v value) (about attribute, err erro
 		about.several = about.several || !known || !d.Single()
 		return about, nil
 	}
-	about = attribute{check: text, several: !known || !d.Single()}
-	if near := nearest(vendor, attrNames); near != "" && !known && !strings.EqualFold(near, vendor) {
-		return about, v.fail("there is no such attribute; did you mean %q?", near)
+	if !known {
+		if near := nearest(vendor, attrNames); near != "" {
+			return about, v.fail("there is no such attribute; did you mean %q?", near)
+		}
+		return attribute{text, true}, nil
 	}
+	about = attribute{text, !d.Single()}
 	switch {
-	case known && d.Flag:
+	case d.Flag:
 		about.check = flag
-	case known && d.Classes:
+	case d.Classes:
 		about.check = anyClass
 	}
 	return about, nil

@@ -26,6 +26,9 @@ func (a *applying) line(c core.Change, p core.Put) string {
 			values = append(values, word(v))
 		}
 	}
+	if len(values) > 0 && c.Attr != "" && isSecret(names.AttrName(c.Attr)) {
+		values = []string{"(a secret)"}
+	}
 	switch {
 	case p.Class == clm.CustomField && c.To == "":
 		return fieldLine(c)

@@ -69,8 +69,9 @@ func (tx *Tx) PrincipalByName(name string) (*Principal, error) {
 	if err != nil {
 		return nil, err
 	}
+	key := strings.ToLower(name) // as the index has it
 	for _, p := range known {
-		if strings.EqualFold(p.Name, name) {
+		if strings.ToLower(p.Name) == key {
 			return p, nil
 		}
 	}

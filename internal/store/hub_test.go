@@ -43,7 +43,7 @@ func TestRunnersAreWoken(t *testing.T) {
 		receive(t, "the runner there to be woken", wokenThere)
 
 		gate := clm.Gate{ID: "a", Subject: "a", Work: w.ID, Stage: clm.CreateKey, Name: "approve", Open: true}
-		here.do("gate", func(tx *store.Tx) error { return tx.SaveGate(gate) })
+		here.do("gate", func(tx *store.Tx) error { return tx.AddGate(gate, nil) })
 		gate.Open = false
 		here.do("decide", func(tx *store.Tx) error { return tx.SaveGate(gate) })
 		receive(t, "the runner there to be woken by a decision", wokenThere)

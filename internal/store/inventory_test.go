@@ -147,7 +147,7 @@ func TestDeleteObject(t *testing.T) {
 		w.Subject, w.Version = o.ID, v.ID
 		n.do("work", func(tx *store.Tx) error {
 			err := tx.AddWork(&w)
-			return errors.Join(err, tx.SaveGate(clm.Gate{ID: "ticket", Subject: o.ID, Work: w.ID, Stage: clm.Submit, Open: true}))
+			return errors.Join(err, tx.AddGate(clm.Gate{ID: "ticket", Subject: o.ID, Work: w.ID, Stage: clm.Submit, Open: true}, nil))
 		})
 		err := n.Write(context.Background(), store.Entry{}, func(tx *store.Tx) error { return tx.DeleteObject(folder) })
 		if !errors.Is(err, store.ErrNotEmpty) || !n.exists(`\Shop`) {

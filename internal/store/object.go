@@ -57,11 +57,16 @@ func (tx *Tx) MoveObject(o *clm.Object, to clm.DN, parent clm.ObjectID) (moved i
 		return 0, tx.duplicate(err)
 	}
 	low, high := below(key)
+	length := utf8.RuneCountInString(string(from))
 	n, err := tx.c.exec(`UPDATE objects SET dn = CAST($1 AS TEXT) || substr(dn, $2), dn_key = `+tx.db.dialect.joined("$3", "substr(dn_key, $4)")+`, revision = $5
 		WHERE dn_key > $6 AND dn_key < $7`,
-		string(to), utf8.RuneCountInString(string(from))+1, []byte(to.Key()), len(key)+1, tx.db.ids.next(tx.Now), low, high)
+		string(to), length+1, []byte(to.Key()), len(key)+1, tx.db.ids.next(tx.Now), low, high)
 	if err != nil {
 		return 0, tx.duplicate(err)
+	}
+	if _, err := tx.c.exec("UPDATE sweeps SET below = CAST($1 AS TEXT) || substr(below, $2) WHERE below = $3 OR substr(below, 1, $4) = $5",
+		string(to), length+1, string(from), length+1, string(from)+`\`); err != nil {
+		return 0, err
 	}
 	if err := tx.reseat(o, parent); err != nil {
 		return 0, err

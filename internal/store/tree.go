@@ -334,9 +334,6 @@ func (tx *Tx) DeleteObject(o *clm.Object) error {
 		return err
 	}
 	for _, query := range []string{
-		"DELETE FROM objects WHERE id IN (SELECT id FROM tickets WHERE subject = $1)",
-		"DELETE FROM tickets WHERE subject = $1",
-		"DELETE FROM tickets WHERE id = $1",
 		"DELETE FROM work WHERE subject = $1 AND NOT " + outlives,
 		"INSERT INTO past_keys (key_hash) SELECT DISTINCT key_hash FROM versions WHERE certificate = $1 AND cert IS NOT NULL AND key_hash IS NOT NULL ON CONFLICT (key_hash) DO NOTHING",
 		"DELETE FROM revocations WHERE version IN (SELECT id FROM versions WHERE certificate = $1 AND " + unworked + ")",
@@ -346,6 +343,9 @@ func (tx *Tx) DeleteObject(o *clm.Object) error {
 		"DELETE FROM sans WHERE certificate = $1",
 		"DELETE FROM subjects WHERE certificate = $1",
 		"DELETE FROM certificates WHERE id = $1",
+		"DELETE FROM ticket_approvers WHERE ticket = $1 OR ticket IN (SELECT id FROM tickets WHERE subject = $1)",
+		"DELETE FROM objects WHERE id IN (SELECT id FROM tickets WHERE subject = $1)",
+		"DELETE FROM tickets WHERE subject = $1 OR id = $1",
 		"DELETE FROM objects WHERE id = $1",
 	} {
 		if _, err := tx.c.exec(query, string(o.ID)); err != nil {
@@ -358,9 +358,10 @@ func (tx *Tx) DeleteObject(o *clm.Object) error {
 	return tx.treeChanged()
 }
 
-// Which works outlive their subject, and which versions of it are about to have none.
+// Which works outlive their subject, and which versions of it are about to have none. A
+// revocation that somebody has still to say yes to does not.
 const (
-	outlives = "(done = FALSE AND op IN ('revoke', 'abandon'))"
+	outlives = "(done = FALSE AND op IN ('revoke', 'abandon') AND NOT EXISTS (SELECT 1 FROM tickets WHERE tickets.work = work.id AND tickets.open = TRUE))"
 	unworked = "id NOT IN (SELECT version FROM work WHERE subject = $1)"
 )
 

@@ -233,7 +233,7 @@ func TestGate(t *testing.T) {
 		gated, open := n.enroll("gated", n.Now()), n.enroll("open", n.Now())
 		gate := clm.Gate{ID: "a", Subject: "gated", Work: gated.ID, Stage: clm.CreateKey, Point: clm.Start, Name: "approve", Open: true}
 		n.do("gate", func(tx *store.Tx) error {
-			return errors.Join(tx.SaveGate(gate), tx.SaveGate(clm.Gate{ID: "b", Subject: "open", Work: open.ID, Stage: clm.Submit, Name: "approve", Open: true}))
+			return errors.Join(tx.AddGate(gate, nil), tx.AddGate(clm.Gate{ID: "b", Subject: "open", Work: open.ID, Stage: clm.Submit, Name: "approve", Open: true}, nil))
 		})
 		if got := subjects(n.claim(10)); !slices.Equal(got, []string{"open"}) {
 			t.Errorf("got %v, want the work whose gate is further on", got)

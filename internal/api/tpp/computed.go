@@ -65,12 +65,19 @@ var computed = map[string]func(core.View) []string{
 }
 
 // computedValues are what the server says the attribute of the object is; none where it
-// says nothing.
-func computedValues(v core.View, def *names.AttrDef) []string {
+// says nothing. The root tells the version.
+func (a *api) computedValues(v core.View, def *names.AttrDef) []string {
+	if isVersion(v.Class, def) {
+		return one(a.opt.Version)
+	}
 	if say, ok := computed[def.Name]; ok {
 		return say(v)
 	}
 	return nil
+}
+
+func isVersion(class clm.Class, def *names.AttrDef) bool {
+	return class == clm.Root && (def.Name == "Version" || def.Name == "Schema Version")
 }
 
 func one(text string) []string {

@@ -261,7 +261,7 @@ func (a *api) vaultHolder(c *call, defs []*names.AttrDef, p clm.Pattern) (v core
 		return v, false, err
 	}
 	for _, def := range defs {
-		if isVaultID(def) && slices.Contains(computedValues(v, def), text) {
+		if isVaultID(def) && slices.Contains(a.computedValues(v, def), text) {
 			return v, true, nil
 		}
 	}

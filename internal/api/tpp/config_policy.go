@@ -15,7 +15,7 @@ func (in *configQuery) policyOf() (*names.ClassDef, *names.AttrDef, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	def, err := policyAttr(class.Class, in.AttributeName.Trimmed())
+	def, err := policyAttr(in.AttributeName.Trimmed())
 	return class, def, err
 }
 

@@ -21,11 +21,11 @@ func (a *api) viewToRead(c *call, dn string) (core.View, error) {
 // valuesOf are the values that the object itself has for the attribute: what is known of
 // it, or else what it says. It fails with NotFound, of the field "value/none", when there
 // are none, and with Unsupported, of the field "attribute", when there cannot be any.
-func valuesOf(v core.View, def *names.AttrDef) ([]string, error) {
+func (a *api) valuesOf(v core.View, def *names.AttrDef) ([]string, error) {
 	if def.Hidden() && !def.Trigger {
 		return nil, clm.Fail(clm.Denied, fieldHidden, def.Name)
 	}
-	if values := computedValues(v, def); len(values) > 0 {
+	if values := a.computedValues(v, def); len(values) > 0 {
 		return values, nil
 	}
 	at := attrOf(v.Class, def)
@@ -59,7 +59,7 @@ func (a *api) readValues(c *call, in *configQuery) (facts, error) {
 	if err != nil {
 		return nil, err
 	}
-	values, err := valuesOf(v, def)
+	values, err := a.valuesOf(v, def)
 	return facts{"Values": values}, err
 }
 
@@ -77,12 +77,12 @@ func (a *api) readAll(c *call, in *configQuery) (facts, error) {
 		}
 	}
 	class, _ := names.ClassNamed(names.TypeName(v.Object))
-	for name := range computed {
+	for _, name := range append(slices.Collect(maps.Keys(computed)), "Version", "Schema Version") {
 		def, ok := names.AttrNamed(name)
 		if !ok || def.Hidden() || class == nil || !class.Has(name) {
 			continue
 		}
-		if values := computedValues(v, def); len(values) > 0 {
+		if values := a.computedValues(v, def); len(values) > 0 {
 			all[name] = values
 		}
 	}
@@ -104,7 +104,7 @@ func (a *api) readReferenced(c *call, in *configQuery) (facts, error) {
 	if err != nil {
 		return nil, err
 	}
-	dns, err := valuesOf(v, by)
+	dns, err := a.valuesOf(v, by)
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +133,7 @@ func (a *api) referencedValues(c *call, dn, attribute string) ([]string, error) 
 	if err != nil {
 		return nil, err
 	}
-	values, err := valuesOf(v, def)
+	values, err := a.valuesOf(v, def)
 	if clm.AsError(err) != nil && clm.AsError(err).Field == fieldNoValue {
 		return nil, nil
 	}
@@ -156,7 +156,7 @@ func (a *api) readEffective(c *call, in *configQuery) (facts, error) {
 		return nil, err
 	}
 	if holds.From == "" || def.Computed || def.Hidden() {
-		values, err := valuesOf(v, def)
+		values, err := a.valuesOf(v, def)
 		return facts{"Locked": false, "Overridden": holds.Overridden && holds.From == "", "Values": values}, err
 	}
 	return facts{"Locked": holds.Locked, "Overridden": holds.Overridden, "PolicyDN": holds.From, "Values": shown(at, holds.Values)}, nil

@@ -74,12 +74,12 @@ var standings = []struct {
 	{"through a group", [2]func(clm.Rights) clm.Rights{}, [2]func(clm.Rights) clm.Rights{nil, just}, "it"},
 	{"through a group, from above", [2]func(clm.Rights) clm.Rights{}, [2]func(clm.Rights) clm.Rights{just, nil}, "it"},
 	{"an entry for the user hides that of a group above", [2]func(clm.Rights) clm.Rights{nil, allBut}, [2]func(clm.Rights) clm.Rights{just, nil}, "all but"},
-	{"an empty entry for the user hides what he had above", [2]func(clm.Rights) clm.Rights{just, nothing}, [2]func(clm.Rights) clm.Rights{}, "none"},
+	{"an empty entry for the user hides what he had above", [2]func(clm.Rights) clm.Rights{just, noRights}, [2]func(clm.Rights) clm.Rights{}, "none"},
 	{"an entry for the user adds to that of a group here", [2]func(clm.Rights) clm.Rights{nil, allBut}, [2]func(clm.Rights) clm.Rights{nil, just}, "it"},
 }
 
-func just(need clm.Rights) clm.Rights    { return need | clm.View }
-func nothing(clm.Rights) clm.Rights      { return 0 }
+func just(need clm.Rights) clm.Rights { return need | clm.View }
+func noRights(clm.Rights) clm.Rights  { return 0 }
 func allBut(need clm.Rights) clm.Rights { // nor any that would bring it along
 	rights := clm.AllRights &^ need
 	switch {
@@ -195,4 +195,30 @@ func (r *rightsRig) call(name, body string) int {
 		r.t.Fatalf("%s: got %d %s", name, w.Code, w.Body)
 	}
 	return answer.Result
+}
+
+// entry makes the entry of the user or group on the object what it is to be; nil is none.
+func (r *rightsRig) entry(dn, name string, rights func(clm.Rights) clm.Rights, need clm.Rights) error {
+	ctx := context.Background()
+	node, err := r.rig.Object(ctx, r.rig.Admin, dn)
+	if err != nil {
+		return err
+	}
+	id, err := r.rig.PrincipalNamed(ctx, name)
+	if err != nil {
+		return err
+	}
+	_, has := node.Grants[id]
+	on := core.GrantChange{GrantedOn: core.GrantedOn{Object: node.ID, Principal: id}, Mode: core.NewGrant}
+	switch {
+	case rights == nil && !has:
+		return nil
+	case rights == nil:
+		on.Mode = core.DropGrant
+	case has:
+		on.Mode, on.Rights = core.ReplaceGrant, rights(need)
+	default:
+		on.Rights = rights(need)
+	}
+	return r.rig.ChangeGrant(ctx, r.rig.Admin, on)
 }

@@ -47,8 +47,8 @@ func attrNamed(class clm.Class, name string) (*names.AttrDef, error) {
 
 // policyAttr finds an attribute about which folders say something. Folders may say
 // something about attributes that nobody knows. It fails as attrNamed.
-func policyAttr(class clm.Class, name string) (*names.AttrDef, error) {
-	def, err := attrNamed(class, name)
+func policyAttr(name string) (*names.AttrDef, error) {
+	def, err := attrNamed("", name)
 	at := names.Attr(name)
 	if err != nil && strings.HasPrefix(string(at), names.Unknown) {
 		return &names.AttrDef{Name: name, Attr: at, Syntax: names.SyntaxText}, nil

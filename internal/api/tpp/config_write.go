@@ -87,7 +87,7 @@ func (a *api) changeObject(c *call, in *configQuery, wishes []wish) error {
 			return a.start(c, in.ObjectDN.Value, def)
 		}
 		if isSaid(def) || isLocked(v.Class, def) {
-			if err := w.leaves(v, def); err != nil {
+			if err := w.leaves(v, def, a.computedValues(v, def)); err != nil {
 				return err
 			}
 			continue
@@ -111,18 +111,18 @@ func isSaid(def *names.AttrDef) bool { return def.Computed || def.ReadOnly() || 
 // isLocked reports whether objects of the class, unlike others, do not say the attribute
 // themselves.
 func isLocked(class clm.Class, def *names.AttrDef) bool {
-	return (class == clm.User || class == clm.Group) && (def.Name == "Member" || def.Name == "Group Membership")
+	return isVersion(class, def) || (class == clm.User || class == clm.Group) && (def.Name == "Member" || def.Name == "Group Membership")
 }
 
 // leaves makes sure that the wish changes nothing of what the server says: it may only
-// clear what is not there.
-func (w wish) leaves(v core.View, def *names.AttrDef) error {
+// clear what is not there. said is what the server says.
+func (w wish) leaves(v core.View, def *names.AttrDef, said []string) error {
 	switch {
-	case def.Trigger && len(w.values) > 0 && len(computedValues(v, def)) == 0 && w.mode != core.AddTo:
+	case def.Trigger && len(w.values) > 0 && len(said) == 0:
 		return nil // "0": it does not run
 	case def.Hidden() && !def.Trigger:
 		return clm.Fail(clm.Denied, fieldHidden, def.Name)
-	case len(w.values) == 0 && len(computedValues(v, def)) == 0 && len(v.Own[def.Attr]) == 0:
+	case len(w.values) == 0 && len(said) == 0 && len(v.Own[def.Attr]) == 0:
 		return nil
 	}
 	return clm.Fail(clm.Denied, fieldReadOnly, def.Name)

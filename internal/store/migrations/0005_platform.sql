@@ -20,6 +20,14 @@ CREATE INDEX tickets_work ON tickets (work);
 CREATE INDEX tickets_subject ON tickets (subject);
 CREATE INDEX tickets_open ON tickets (work) WHERE open = TRUE;
 
+-- Who is asked by tickets that are not answered.
+CREATE TABLE ticket_approvers (
+	approver TEXT NOT NULL,
+	ticket   TEXT NOT NULL,
+	PRIMARY KEY (approver, ticket)
+);
+CREATE INDEX ticket_approvers_ticket ON ticket_approvers (ticket);
+
 -- Secrets that are not the parts of a version: passwords, key files, what clients
 -- keep here. Their numbers come from where those of versions do. kind: as the API
 -- numbers them. keyname: the protection key that was asked for.

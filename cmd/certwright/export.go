@@ -39,7 +39,11 @@ func newExport() *cobra.Command {
 				return err
 			}
 			defer s.db.Close()
-			return exportTo(c.Context(), s, file, c.OutOrStdout(), estate.ExportOptions{NoCertificates: bare}, split)
+			written, err := exportTo(c.Context(), s, file, c.OutOrStdout(), estate.ExportOptions{NoCertificates: bare}, split)
+			if len(written) > 1 {
+				fmt.Fprintln(c.ErrOrStderr(), "one file cannot hold all of it; apply these in this order:", strings.Join(written, " "))
+			}
+			return err
 		},
 	}
 	p.flags(c)
@@ -50,22 +54,22 @@ func newExport() *cobra.Command {
 }
 
 // exportTo writes the installation to the file or, where that has no name, to out. There
-// are either all files in the end or none that is new.
-func exportTo(ctx context.Context, s *system, file string, out io.Writer, opt estate.ExportOptions, split bool) error {
+// are either all files in the end, whose names it returns, or none that is new.
+func exportTo(ctx context.Context, s *system, file string, out io.Writer, opt estate.ExportOptions, split bool) (written []string, err error) {
 	if file == "" {
 		buffered := bufio.NewWriter(out)
-		return tooLarge(errors.Join(estate.Export(ctx, s.Core, operator(), buffered, opt), buffered.Flush()))
+		return nil, tooLarge(errors.Join(estate.Export(ctx, s.Core, operator(), buffered, opt), buffered.Flush()))
 	}
 	files := &exportFiles{name: file}
 	first, err := files.begin()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if split {
 		opt.Next = files.begin
 	}
-	err = estate.Export(ctx, s.Core, operator(), first, opt)
-	return tooLarge(files.end(err))
+	written, err = files.end(estate.Export(ctx, s.Core, operator(), first, opt))
+	return written, tooLarge(err)
 }
 
 // tooLarge says what helps where one file cannot hold all of it.
@@ -116,16 +120,18 @@ func (f *exportFiles) close() error {
 	return err
 }
 
-// end gives the files their names, unless something went wrong.
-func (f *exportFiles) end(err error) error {
-	err = errors.Join(err, f.close())
+// end gives the files their names and returns those, unless something went wrong.
+func (f *exportFiles) end(failed error) (names []string, err error) {
+	err = errors.Join(failed, f.close())
 	for i, temporary := range f.written {
 		if err == nil {
 			err = os.Rename(temporary, f.nameOf(i+1))
 		}
 		if err != nil {
 			os.Remove(temporary)
+			continue
 		}
+		names = append(names, f.nameOf(i+1))
 	}
-	return err
+	return names, err
 }

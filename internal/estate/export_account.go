@@ -1,6 +1,7 @@
 package estate
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -60,6 +61,13 @@ func (x *exporting) issuers(ctx context.Context) error {
 			return err
 		}
 		known = append(known, issuerChain{name, chain})
+	}
+	bundle, err := x.core.CABundle(ctx)
+	if err != nil {
+		return err
+	}
+	if n := bytes.Count(bundle, []byte(armor)) - len(known); n > 0 {
+		x.remark("%d issuers whose names are not in the log any more", n)
 	}
 	slices.SortStableFunc(known, func(a, b issuerChain) int { return len(a.chain) - len(b.chain) })
 	for _, is := range known {

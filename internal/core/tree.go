@@ -37,8 +37,12 @@ type Change struct {
 	Rights clm.Rights // of To, from now on
 }
 
-// String describes the change for the audit log.
+// String describes the change for the audit log, without values that are secrets by
+// their attribute's name.
 func (c Change) String() string {
+	if isSecretName(c.Attr) && len(c.Values) > 0 {
+		c.Values = []string{"[secret]"}
+	}
 	switch {
 	case c.Made != "":
 		return fmt.Sprintf("create %s %s", c.Made, c.DN)
@@ -49,6 +53,14 @@ func (c Change) String() string {
 	}
 	locked := map[bool]string{true: " (locked)"}[c.Locked]
 	return fmt.Sprintf("%s: policy for %s: %s = %s%s", c.DN, c.For, c.Attr, strings.Join(c.Values, ", "), locked)
+}
+
+// secretWords stand in the names of attributes that hold secrets without hiding them.
+var secretWords = []string{"password", "passphrase", "secret key", "application secret", "access key", "api key"}
+
+func isSecretName(a clm.Attr) bool {
+	name := strings.ToLower(string(a))
+	return slices.ContainsFunc(secretWords, func(word string) bool { return strings.Contains(name, word) })
 }
 
 func describe(changes []Change) string {
@@ -301,6 +313,7 @@ type Account struct {
 	Name    string
 	IsGroup bool
 	Master  bool
+	Auditor bool
 	Groups  []string // the names of the groups it is directly in, sorted
 }
 
@@ -316,7 +329,7 @@ func (c *Core) Accounts(ctx context.Context, who clm.Actor) (list []Account, err
 		}
 		list = nil
 		for _, p := range known {
-			a := Account{ID: p.ID, Name: p.Name, IsGroup: p.IsGroup, Master: p.Master}
+			a := Account{ID: p.ID, Name: p.Name, IsGroup: p.IsGroup, Master: p.Master, Auditor: p.Auditor}
 			for _, id := range p.In {
 				if group := known[id]; group != nil {
 					a.Groups = append(a.Groups, group.Name)
@@ -329,6 +342,36 @@ func (c *Core) Accounts(ctx context.Context, who clm.Actor) (list []Account, err
 		return nil
 	})
 	return list, err
+}
+
+// Applications lists all applications by their IDs. Only a master may; it fails with Denied.
+func (c *Core) Applications(ctx context.Context, who clm.Actor) (list []Application, err error) {
+	if !who.Master {
+		return nil, clm.Denied
+	}
+	err = c.db.Read(ctx, func(tx *store.Tx) error {
+		list, err = tx.Applications()
+		return err
+	})
+	return list, err
+}
+
+// IssuerNames lists the issuers whose keys are held here. Only a master may; it fails
+// with Denied.
+func (c *Core) IssuerNames(ctx context.Context, who clm.Actor) (names []string, err error) {
+	if !who.Master {
+		return nil, clm.Denied
+	}
+	err = c.db.Read(ctx, func(tx *store.Tx) error {
+		all, err := tx.Issuers()
+		names = nil
+		for _, i := range all {
+			names = append(names, i.Name)
+		}
+		slices.Sort(names)
+		return err
+	})
+	return names, err
 }
 
 // PutApplication brings an application to what it shall be and reports whether

@@ -1,44 +1,15 @@
 package estate
 
 import (
-	"bytes"
 	"context"
 	"crypto/x509"
-	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/certwright/certwright/internal/clm"
 	"github.com/certwright/certwright/internal/core"
 	"github.com/certwright/certwright/internal/pki"
 )
-
-// logged lists the subjects of the audit entries of an action that went well, each once,
-// in their order: that is where all issuers and applications that were ever made are
-// known by name.
-func (x *exporting) logged(ctx context.Context, action string) (subjects []string, err error) {
-	var from time.Time
-	for {
-		looked, last := 0, from
-		matches := func(e core.LogEntry) bool {
-			looked++
-			last = e.At
-			if e.Action == action && e.Outcome == core.LogOK && !slices.Contains(subjects, e.About) {
-				subjects = append(subjects, e.About)
-			}
-			return false
-		}
-		if _, err := x.core.Log(ctx, x.who, core.LogQuery{From: from, Oldest: true, Matches: matches}); err != nil {
-			return nil, err
-		}
-		if looked < core.MaxLogRows || !last.After(from) {
-			slices.Sort(subjects)
-			return subjects, nil
-		}
-		from = last
-	}
-}
 
 // An issuerChain is an issuer with the certificates of it and of those above it.
 type issuerChain struct {
@@ -47,27 +18,17 @@ type issuerChain struct {
 }
 
 func (x *exporting) issuers(ctx context.Context) error {
-	logged, err := x.logged(ctx, "add issuer")
+	held, err := x.core.IssuerNames(ctx, x.who)
 	if err != nil {
 		return err
 	}
 	var known []issuerChain
-	for _, name := range logged {
+	for _, name := range held {
 		chain, err := x.core.Chain(ctx, name)
-		if errors.Is(err, clm.NotFound) {
-			continue
-		}
 		if err != nil {
 			return err
 		}
 		known = append(known, issuerChain{name, chain})
-	}
-	bundle, err := x.core.CABundle(ctx)
-	if err != nil {
-		return err
-	}
-	if n := bytes.Count(bundle, []byte(armor)) - len(known); n > 0 {
-		x.remark("%d issuers whose names are not in the log any more", n)
 	}
 	slices.SortStableFunc(known, func(a, b issuerChain) int { return len(a.chain) - len(b.chain) })
 	for _, is := range known {
@@ -116,18 +77,11 @@ func (is issuerChain) item(known []issuerChain) (i item, err error) {
 }
 
 func (x *exporting) applications(ctx context.Context) error {
-	logged, err := x.logged(ctx, "put application")
+	list, err := x.core.Applications(ctx, x.who)
 	if err != nil {
 		return err
 	}
-	for _, id := range logged {
-		a, err := x.core.Application(ctx, id)
-		if errors.Is(err, clm.NotFound) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
+	for _, a := range list {
 		i := newItem()
 		i.add("id", scalar(a.ID))
 		i.add("name", said(a.Name))
@@ -142,20 +96,13 @@ func (x *exporting) applications(ctx context.Context) error {
 	return nil
 }
 
-// isAuditor asks whether it would make a difference if the user or group were no auditor.
-func (x *exporting) isAuditor(ctx context.Context, a core.Account) (bool, error) {
-	changes, err := x.core.PutPrincipal(ctx, x.who, core.PutPrincipal{Name: a.Name, IsGroup: a.IsGroup, Master: a.Master, Auditor: new(bool), Plan: true})
-	return slices.ContainsFunc(changes, func(c string) bool { return strings.HasSuffix(c, ": auditor = no") }), err
-}
-
 // principal begins an item of a user or group.
-func (x *exporting) principal(ctx context.Context, a core.Account) (i item, err error) {
-	i = newItem()
+func principal(a core.Account) item {
+	i := newItem()
 	i.add("name", scalar(a.Name))
 	i.add("master", boolean(a.Master))
-	auditor, err := x.isAuditor(ctx, a)
-	i.add("auditor", boolean(auditor))
-	return i, err
+	i.add("auditor", boolean(a.Auditor))
+	return i
 }
 
 func (x *exporting) groups(ctx context.Context) error { return x.principals(ctx, true) }
@@ -166,10 +113,7 @@ func (x *exporting) principals(ctx context.Context, groups bool) error {
 		if a.IsGroup != groups {
 			continue
 		}
-		i, err := x.principal(ctx, a)
-		if err != nil {
-			return err
-		}
+		i := principal(a)
 		node, err := x.core.ObjectByID(ctx, x.who, clm.ObjectID(a.ID))
 		if err != nil {
 			return err

@@ -132,6 +132,11 @@ func (tx *Tx) Application(id string) (Application, error) {
 	return a, notFound(err)
 }
 
+// Applications lists all applications by their IDs.
+func (tx *Tx) Applications() ([]Application, error) {
+	return all(tx, scanApplication, "SELECT id, name, scope, access_seconds, grant_seconds, refreshable FROM applications ORDER BY id")
+}
+
 func scanApplication(r row) (a Application, err error) {
 	var access, grant int64
 	err = r.Scan(&a.ID, &a.Name, &a.Scope, &access, &grant, &a.Refreshable)

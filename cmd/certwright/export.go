@@ -19,38 +19,46 @@ import (
 // newExport is the command that writes an installation as an estate file.
 func newExport() *cobra.Command {
 	var p place
-	file, split, bare := "", false, false
+	o := order{Do: "export"}
 	c := &cobra.Command{
 		Use:   "export",
 		Short: "Write the present state as an estate file",
 		Long: "Export writes the present state as an estate file: applied where it comes from it changes nothing, and applied to an\n" +
-			"empty installation it makes the same, but for passwords, private keys and the certificates themselves. With SQLite\n" +
-			"no server may run on the data directory meanwhile.",
+			"empty installation it makes the same, but for passwords, private keys and the certificates themselves.",
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if split && file == "" {
+			if o.Split && o.File == "" {
 				return usageError{errors.New("--split needs the name of the first file: -o FILE")}
 			}
 			if _, err := os.Stat(filepath.Join(p.data, "master.key")); errors.Is(err, os.ErrNotExist) {
 				return fmt.Errorf("there is no installation in %s", p.data)
+			}
+			if done, err := p.tell(c.Context(), c.OutOrStdout(), o); done {
+				return err
 			}
 			s, err := p.open(c.Context(), slog.New(slog.DiscardHandler))
 			if err != nil {
 				return err
 			}
 			defer s.db.Close()
-			written, err := exportTo(c.Context(), s, file, c.OutOrStdout(), estate.ExportOptions{NoCertificates: bare}, split)
-			if len(written) > 1 {
-				fmt.Fprintln(c.ErrOrStderr(), "one file cannot hold all of it; apply these in this order:", strings.Join(written, " "))
-			}
-			return err
+			return exportFile(c.Context(), s, o, c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
 	p.flags(c)
-	c.Flags().StringVarP(&file, "output", "o", "", "`file` to write (default: standard output)")
-	c.Flags().BoolVar(&split, "split", false, "write more files where one cannot hold all of it: FILE-2, FILE-3 and so on, to be applied in this order")
-	c.Flags().BoolVar(&bare, "no-certificates", false, "leave out the places of certificates, and which applications use them")
+	c.Flags().StringVarP(&o.File, "output", "o", "", "`file` to write (default: standard output)")
+	c.Flags().BoolVar(&o.Split, "split", false, "write more files where one cannot hold all of it: FILE-2, FILE-3 and so on, to be applied in this order")
+	c.Flags().BoolVar(&o.Bare, "no-certificates", false, "leave out the places of certificates, and which applications use them")
 	return c
+}
+
+// exportFile carries the order out, and says to told which files there are if there are
+// several.
+func exportFile(ctx context.Context, s *system, o order, out, told io.Writer) error {
+	written, err := exportTo(ctx, s, o.File, out, estate.ExportOptions{NoCertificates: o.Bare}, o.Split)
+	if len(written) > 1 {
+		fmt.Fprintln(told, "one file cannot hold all of it; apply these in this order:", strings.Join(written, " "))
+	}
+	return err
 }
 
 // exportTo writes the installation to the file or, where that has no name, to out. There

@@ -18,10 +18,12 @@ import (
 // goes over a Unix socket in that directory: whoever can use it can read the
 // master key as well.
 type order struct {
-	Do   string // apply or rotate-key
-	File string // of apply: where the estate file is
-	Plan bool   // of apply
-	Drop bool   // of rotate-key
+	Do    string // apply, export or rotate-key
+	File  string // of apply and export: where the estate file is, or shall be; of export empty: it is told
+	Plan  bool   // of apply
+	Split bool   // of export
+	Bare  bool   // of export: without certificates
+	Drop  bool   // of rotate-key
 }
 
 // reply is a line of the server's answer; the last one is the end.
@@ -30,6 +32,9 @@ type reply struct {
 	End  bool
 	Err  string // of the end: what went wrong, empty if nothing did
 }
+
+// maxLine is how long a line of an answer may be.
+const maxLine = 1 << 20
 
 func (p place) socket() string { return filepath.Join(p.data, "control.sock") }
 
@@ -105,7 +110,9 @@ func obey(ctx context.Context, sys *system, c net.Conn) {
 	lines, out := io.Pipe()
 	var printing sync.WaitGroup
 	printing.Go(func() {
-		for text := bufio.NewScanner(lines); text.Scan(); {
+		text := bufio.NewScanner(lines)
+		text.Buffer(nil, maxLine)
+		for text.Scan() {
 			answers.Encode(reply{Line: text.Text()}) // an error means that nobody listens any more
 		}
 		io.Copy(io.Discard, lines) // a line too long to be told
@@ -124,6 +131,8 @@ func (o order) carryOut(ctx context.Context, sys *system, out io.Writer) error {
 	switch o.Do {
 	case "apply":
 		return applyFile(ctx, sys, o.File, o.Plan, out)
+	case "export":
+		return exportFile(ctx, sys, o, out, out)
 	case "rotate-key":
 		return rotate(ctx, sys, o.Drop, out)
 	}

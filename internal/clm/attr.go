@@ -176,13 +176,13 @@ func Ref(id ObjectID) string { return refPrefix + string(id) }
 // RefID is the object that a value names; ok: it names one.
 func RefID(value string) (id ObjectID, ok bool) {
 	rest, ok := strings.CutPrefix(value, refPrefix)
-	return ObjectID(rest), ok && isObjectID(rest)
+	return ObjectID(rest), ok && IsObjectID(rest)
 }
 
 const refPrefix = "@"
 
-// isObjectID reports whether the text has the form of an ObjectID.
-func isObjectID(s string) bool {
+// IsObjectID reports whether the text has the form of an ObjectID.
+func IsObjectID(s string) bool {
 	if len(s) != 36 {
 		return false
 	}

@@ -21,13 +21,13 @@ const (
 
 	SSHKeyID            Attr = "ssh-key-id"                // of a certificate too; the name of the certificate's object
 	SSHPrincipals       Attr = "ssh-principals"            // of a certificate too; several; none
-	SSHPrincipalsIn     Attr = "ssh-principals-allowed"    // several, with the wildcards * and ?, in this very case; any
+	SSHPrincipalsIn     Attr = "ssh-principals-allowed"    // several, with the wildcards * and ?, in this very case; any. What hosts ask for has wildcards only where it is one of these
 	SSHExtensions       Attr = "ssh-extensions"            // several, each a name, or name:value; none
 	SSHExtensionsIn     Attr = "ssh-extensions-allowed"    // several, in the same form; a name alone allows any value; any
 	SSHForceCommand     Attr = "ssh-force-command"         // any command may be run
-	SSHForceCommandsIn  Attr = "ssh-force-command-allowed" // several, with the wildcards * and ?; any
+	SSHForceCommandsIn  Attr = "ssh-force-command-allowed" // several, with the wildcards * and ?; any. Where there are some, users have a command
 	SSHSourceAddresses  Attr = "ssh-source-addresses"      // several; from anywhere
-	SSHSourceNetworksIn Attr = "ssh-source-allowed"        // several: the addresses and networks within which they have to be; any
+	SSHSourceNetworksIn Attr = "ssh-source-allowed"        // several: the addresses and networks within which they have to be; any. They stand for SSHSourceAddresses where there are none
 )
 
 // What requests may say by themselves: "1" allows it, within what is allowed, and "0"

@@ -188,13 +188,18 @@ func checkReferences(tx *store.Tx, who clm.Actor, path clm.Path, changed map[clm
 			return err
 		}
 	}
-	return checkFields(tx, place.Class, changed)
+	return checkFields(tx, place, changed)
 }
 
-// checkFields makes sure that objects of the class have the custom fields of which
-// there are new values, and that the fields can have them.
-func checkFields(tx *store.Tx, class clm.Class, changed map[clm.Attr][]string) error {
-	fields, err := fieldsFor(tx, class)
+// checkFields makes sure that objects such as this have the custom fields of which there
+// are new values, and that the fields can have them. Those that are stored already may
+// stay.
+func checkFields(tx *store.Tx, o *clm.Object, changed map[clm.Attr][]string) error {
+	stored, err := tx.PathByID(o.ID)
+	if err != nil {
+		return err
+	}
+	fields, err := fieldsFor(tx, o.Class)
 	if err != nil {
 		return err
 	}
@@ -205,7 +210,7 @@ func checkFields(tx *store.Tx, class clm.Class, changed map[clm.Attr][]string) e
 			if at < 0 {
 				return clm.Fail(clm.Invalid, string(a), values[0])
 			}
-			if err := fields[at].Check(values); err != nil {
+			if err := fields[at].checkNew(values, stored.Last().Own[a]); err != nil {
 				return err
 			}
 		}

@@ -46,6 +46,9 @@ func (c *Core) CreateCredential(ctx context.Context, who clm.Actor, k Credential
 		return clm.About(k.DN, wrongDN(k.DN, err))
 	}
 	keyname, sealed, err := k.read(nil)
+	if err == nil {
+		err = k.check()
+	}
 	if err != nil {
 		return err
 	}
@@ -85,6 +88,16 @@ func (k Credential) need() clm.Rights {
 		return clm.KeyWrite
 	}
 	return 0
+}
+
+// check makes sure that nothing of what may be seen looks like a reference.
+func (k Credential) check() error {
+	for _, values := range k.Own {
+		if err := forged(values); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // write puts what may be seen, and the number of the secret, on the object.
@@ -171,6 +184,9 @@ func (c *Core) UpdateCredential(ctx context.Context, who clm.Actor, k Credential
 	if _, _, err := k.read(nil); err != nil {
 		return err
 	}
+	if err := k.check(); err != nil {
+		return err
+	}
 	return c.db.Write(ctx, store.Entry{Actor: who, Action: "update credential", Subject: k.DN}, func(tx *store.Tx) error {
 		o, rights, id, err := findCredential(tx, who, k)
 		if clm.AsError(err) != nil && clm.AsError(err).Field == "secret" {
@@ -191,8 +207,8 @@ func (c *Core) UpdateCredential(ctx context.Context, who clm.Actor, k Credential
 	})
 }
 
-// changeValues writes the values of the credential, into the secret with the number
-// or a new one.
+// changeValues writes the values of the credential, into the secret with the number or
+// a new one: what others own too is left to them.
 func (c *Core) changeValues(tx *store.Tx, k Credential, o *clm.Object, id int64) (int64, error) {
 	_, before, err := c.openCredential(tx, k.DN, id)
 	if clm.AsError(err) != nil && clm.AsError(err).Kind != clm.Unsupported { // what is not ours is replaced
@@ -202,10 +218,20 @@ func (c *Core) changeValues(tx *store.Tx, k Credential, o *clm.Object, id int64)
 	if err != nil {
 		return 0, err
 	}
-	if id == 0 {
+	owners, err := tx.SecretOwners(id)
+	if err != nil {
+		return 0, err
+	}
+	if len(owners) != 1 {
+		if err := tx.DisownSecret(id, o.ID); err != nil {
+			return 0, err
+		}
 		return c.addSecret(tx, k.Vault, keyname, sealed, o.ID)
 	}
-	return id, c.replaceSecret(tx, id, sealed)
+	if k.Keyname == "" {
+		keyname = ""
+	}
+	return id, c.replaceSecret(tx, id, k.Vault, keyname, sealed)
 }
 
 // RetrieveCredential hands out a credential with its values. Only a master may. It

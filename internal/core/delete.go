@@ -13,8 +13,8 @@ import (
 const MaxDelete = 2_000
 
 // DeleteKinds are the ways in which DeleteObject fails. Of Unsupported, Field says
-// whether it is the object itself ("object"), what is below it ("below") or how much
-// ("number") that cannot go.
+// whether it is the object itself ("object"), what is below it ("below"), how much
+// ("number"), or a custom field that is in use ("field-data") that cannot go.
 var DeleteKinds = []clm.Kind{clm.Internal, clm.Invalid, clm.NotFound, clm.Denied, clm.Unsupported}
 
 // DeleteObject deletes an object and, with below, everything below it: all or nothing.
@@ -41,7 +41,13 @@ func (c *Core) DeleteObject(ctx context.Context, who clm.Actor, dn string, below
 			if !p.Rights(who).Has(clm.Delete) {
 				return clm.About(string(p.Last().DN), clm.Denied)
 			}
-			if o := p.Last(); isPrincipal(o.Class) {
+			o := p.Last()
+			if o.Class == clm.CustomField {
+				if err := unused(tx, o); err != nil {
+					return err
+				}
+			}
+			if isPrincipal(o.Class) {
 				if err := mayTouch(tx, who, clm.PrincipalID(o.ID), true); err != nil {
 					return clm.About(string(o.DN), err)
 				}

@@ -3,6 +3,7 @@ package core
 import (
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -20,6 +21,28 @@ func (f Field) Check(values []string) error {
 		if !f.takes(v) {
 			return clm.About(f.Label, clm.Fail(clm.Invalid, "custom-field", v))
 		}
+	}
+	return nil
+}
+
+// checkNew is Check where there were values already, which are no matter: whatever has
+// become of the definition, they may stay or go.
+func (f Field) checkNew(values, had []string) error {
+	fresh := slices.DeleteFunc(slices.Clone(values), func(v string) bool { return slices.Contains(had, v) })
+	if len(fresh) > 0 && f.Single && len(values) > 1 {
+		return f.Check(values)
+	}
+	return f.Check(fresh)
+}
+
+// mayRule makes sure that folders may say something about the field for objects of the
+// class. It fails with Unsupported, whose Field is "custom-field" or "policyable".
+func (f Field) mayRule(folder clm.DN, class clm.Class) error {
+	switch {
+	case !f.isFor(class):
+		return clm.About(string(folder), clm.Fail(clm.Unsupported, "custom-field", f.Label))
+	case !f.Policyable:
+		return clm.About(string(folder), clm.Fail(clm.Unsupported, "policyable", f.Label))
 	}
 	return nil
 }
@@ -82,6 +105,25 @@ func matches(pattern, value string) bool {
 // wholePattern is the regular expression for whole values.
 func wholePattern(pattern string) (*regexp.Regexp, error) {
 	return regexp.Compile(`\A(?:` + pattern + `)\z`)
+}
+
+// soundField makes sure that the object is a custom field whose definition makes sense, as
+// FieldOf reads it and as it is written. It fails as sound does.
+func soundField(o *clm.Object) error {
+	f := FieldOf(o)
+	for _, a := range []clm.Attr{clm.FieldShortest, clm.FieldLongest} {
+		if v := firstOf(o, a); v != "" {
+			if _, err := strconv.Atoi(v); err != nil {
+				return clm.About(f.Label, clm.Fail(clm.Invalid, string(a), v))
+			}
+		}
+	}
+	for _, a := range []clm.Attr{clm.FieldSingle, clm.FieldRequired, clm.FieldDateOnly, clm.FieldTimeOnly, clm.FieldPolicyable} {
+		if v := firstOf(o, a); v != "" && v != "0" && v != "1" {
+			return clm.About(f.Label, clm.Fail(clm.Invalid, string(a), v))
+		}
+	}
+	return f.sound()
 }
 
 // sound makes sure that the definition makes sense. It fails with Invalid, whose Field

@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strconv"
@@ -145,29 +146,47 @@ func (c *Core) UndefineField(ctx context.Context, who clm.Actor, id clm.ObjectID
 			return err
 		}
 		dn = f.DN
-		holders, err := tx.HoldersOf(clm.FieldAttr(id), "", 1)
-		if err == nil && len(holders) > 0 && !data {
-			return clm.About(string(dn), clm.Fail(clm.Exists, "field-data", string(holders[0].DN)))
-		}
-		return err
+		return nil
 	})
 	if err != nil {
 		return err
 	}
-	if err := c.clearField(ctx, who, id, dn); err != nil {
-		return err
+	if data {
+		if err := c.clearField(ctx, who, id, dn); err != nil {
+			return err
+		}
 	}
 	err = c.db.Write(ctx, store.Entry{Actor: who, Action: "undefine field", Subject: string(dn)}, func(tx *store.Tx) error {
 		path, _, err := definition(tx, who, id, clm.Delete)
 		if err != nil {
 			return err
 		}
+		if !data {
+			err = unused(tx, path.Last())
+		}
+		if errors.Is(err, clm.Unsupported) {
+			return clm.About(string(dn), clm.Fail(clm.Exists, "field-data", clm.AsError(err).Value))
+		}
+		if err != nil {
+			return err
+		}
 		return tx.DeleteObject(path.Last())
 	})
-	if err != nil {
+	if err != nil || !data {
 		return err
 	}
 	return c.clearField(ctx, who, id, dn) // nobody can set any more
+}
+
+// unused makes sure that nothing has a value for the custom field that the object is,
+// and no folder says anything about it. It fails with Unsupported, whose Field is
+// "field-data" and whose Value what has or does.
+func unused(tx *store.Tx, o *clm.Object) error {
+	holders, err := tx.HoldersOf(clm.FieldAttr(o.ID), "", 1)
+	if err == nil && len(holders) > 0 {
+		err = clm.About(string(o.DN), clm.Fail(clm.Unsupported, "field-data", string(holders[0].DN)))
+	}
+	return err
 }
 
 // clearStep is from how many objects a custom field is removed at a time.
@@ -221,12 +240,16 @@ func clearHolder(tx *store.Tx, id clm.ObjectID, attr clm.Attr) error {
 	return tx.SaveObject(o)
 }
 
-// MaxFieldHolders is how many objects FieldHolders finds at most.
-const MaxFieldHolders = 10_000
+// Limits of FieldHolders.
+const (
+	MaxFieldHolders = 10_000 // objects that are found
+	maxHoldersRead  = 50_000 // objects that are looked at to find them
+)
 
 // FieldHolders lists the objects that have a value of their own for the custom field,
 // or with a value that one, in any case; only those that the actor may read, in the
-// order of their IDs, and MaxFieldHolders at most. It fails with NotFound.
+// order of their IDs, and MaxFieldHolders at most; of a field of very many, only those
+// are looked at that were made first. It fails with NotFound.
 func (c *Core) FieldHolders(ctx context.Context, who clm.Actor, id clm.ObjectID, value string) (found []Node, err error) {
 	attr := clm.FieldAttr(id)
 	err = c.db.Read(ctx, func(tx *store.Tx) error {
@@ -238,7 +261,7 @@ func (c *Core) FieldHolders(ctx context.Context, who clm.Actor, id clm.ObjectID,
 		if _, err := fieldByID(fields, id); err != nil {
 			return err
 		}
-		for after := clm.ObjectID(""); len(found) < MaxFieldHolders; {
+		for after, n := clm.ObjectID(""), 0; len(found) < MaxFieldHolders && n < maxHoldersRead; n += clearStep {
 			holders, err := tx.HoldersOf(attr, after, clearStep)
 			if err != nil || len(holders) == 0 {
 				return err

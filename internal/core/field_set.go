@@ -80,7 +80,7 @@ type FieldRules struct {
 // about all of those that are named or, when one cannot be, about none. It fails as
 // SetFields does; with Unsupported, whose Field is "container", when the object says
 // nothing about what is below it, and whose Field is "policyable" for a custom field
-// about which folders say nothing.
+// about which folders say nothing. What a folder says can always be removed.
 func (c *Core) SetFieldRules(ctx context.Context, who clm.Actor, r FieldRules) error {
 	return c.db.Write(ctx, store.Entry{Actor: who, Action: "set field policy", Subject: r.DN}, func(tx *store.Tx) error {
 		path, rights, err := find(tx, who, r.DN)
@@ -101,16 +101,17 @@ func (c *Core) SetFieldRules(ctx context.Context, who clm.Actor, r FieldRules) e
 		wanted := map[clm.PolicyKey]clm.Rule{}
 		for _, s := range r.Sets {
 			f, err := fieldByID(fields, s.ID)
-			switch {
-			case err != nil:
+			if err != nil {
 				return err
-			case !f.isFor(r.Class):
-				return clm.About(r.DN, clm.Fail(clm.Unsupported, "custom-field", f.Label))
-			case !f.Policyable:
-				return clm.About(r.DN, clm.Fail(clm.Unsupported, "policyable", f.Label))
 			}
 			values := distinct(s.Values)
-			if err := f.checkChoices(values); err != nil {
+			if len(values) > 0 {
+				err = f.mayRule(o.DN, r.Class)
+			}
+			if err == nil {
+				err = f.checkChoices(values)
+			}
+			if err != nil {
 				return err
 			}
 			wanted[clm.PolicyKey{Class: r.Class, Attr: clm.FieldAttr(f.ID)}] = clm.Rule{Values: values, Locked: r.Locked}

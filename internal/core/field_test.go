@@ -139,3 +139,78 @@ func TestUpdateFieldKeepsTheRest(t *testing.T) {
 		t.Error("two fields are one")
 	}
 }
+
+// What policy says of a custom field is what it can have, whichever way it is written; what
+// became of the definition does not keep anybody from removing it, nor other values.
+func TestFieldRulesMakeSense(t *testing.T) {
+	onBoth(t, func(t *testing.T, r *coretest.Rig) {
+		ctx := context.Background()
+		folder := r.Folder(`\VED\Policy\Shop`, nil)
+		f, err := r.DefineField(ctx, r.Admin, "Env", core.Field{Label: "Env", Kind: clm.ListField, Classes: []string{string(clm.AnyCertificate)}, Choices: []string{"a", "b", "c"}, Policyable: true})
+		check(t, err)
+		attr := clm.FieldAttr(f.ID)
+		rule := func(class clm.Class, mode core.EditMode, values ...string) error {
+			return r.EditPolicy(ctx, r.Admin, folder, class, core.Edit{Attr: attr, Values: values, Mode: mode}, true)
+		}
+		if err := rule(clm.AnyCertificate, core.Replace, "d"); !is(err, clm.Invalid, "custom-field") {
+			t.Errorf("a value that it cannot have: got %v", err)
+		}
+		if err := rule(clm.Device, core.Replace, "a"); !is(err, clm.Unsupported, "custom-field") {
+			t.Errorf("a class without it: got %v", err)
+		}
+		check(t, rule(clm.AnyCertificate, core.Replace, "a", "b"))
+		put(t, r, folder+`x`, clm.Folder, nil)
+		put(t, r, folder+`x\www`, clm.ServerCertificate, map[clm.Attr][]string{attr: {"a", "b", "c"}})
+		change := func(edit func(*core.Field)) {
+			check(t, r.UpdateField(ctx, r.Admin, f.ID, func(f *core.Field) error { edit(f); return nil }))
+		}
+		change(func(f *core.Field) { f.Choices = []string{"c", "d"} })
+		check(t, rule(clm.AnyCertificate, core.RemoveFrom, "b"))
+		check(t, r.EditObject(ctx, r.Admin, folder+`x\www`, []core.Edit{{Attr: attr, Values: []string{"c"}, Mode: core.RemoveFrom}}, nil))
+		if err := r.EditObject(ctx, r.Admin, folder+`x\www`, []core.Edit{{Attr: attr, Values: []string{"e"}, Mode: core.AddTo}}, nil); !is(err, clm.Invalid, "custom-field") {
+			t.Errorf("another value that it cannot have: got %v", err)
+		}
+		check(t, r.EditObject(ctx, r.Admin, folder+`x\www`, []core.Edit{{Attr: attr, Values: []string{"d"}, Mode: core.AddTo}}, nil))
+		change(func(f *core.Field) { f.Policyable = false })
+		if err := rule(clm.AnyCertificate, core.Replace, "c"); !is(err, clm.Unsupported, "policyable") {
+			t.Errorf("a field about which folders say nothing: got %v", err)
+		}
+		check(t, r.SetFieldRules(ctx, r.Admin, core.FieldRules{DN: folder, Class: clm.AnyCertificate, Sets: []core.FieldSet{{ID: f.ID}}}))
+		if o, err := r.Object(ctx, r.Admin, folder); err != nil || len(o.Policy) != 0 {
+			t.Errorf("got %v, %v", o.Policy, err)
+		}
+	})
+}
+
+// What can be done to any object does no more to a custom field than the calls that are
+// for it.
+func TestFieldIsNoCommonObject(t *testing.T) {
+	onBoth(t, func(t *testing.T, r *coretest.Rig) {
+		ctx := context.Background()
+		centre, other := define(t, r, "Centre"), define(t, r, "Other")
+		dn := string(centre.DN)
+		list := map[clm.Attr][]string{clm.FieldKind: {clm.ListField}}
+		if err := r.Mutate(ctx, r.Admin, dn, clm.CustomField, list); !is(err, clm.Unsupported, "class") {
+			t.Errorf("another kind: got %v", err)
+		}
+		check(t, r.Mutate(ctx, r.Admin, dn, clm.CustomField, map[clm.Attr][]string{clm.FieldKind: {clm.TextField}}))
+		check(t, r.UpdateField(ctx, r.Admin, other.ID, func(f *core.Field) error { f.Label = "Label"; return nil }))
+		if err := r.Rename(ctx, r.Admin, dn, core.FieldsDN+`\LABEL`); !errors.Is(err, clm.Exists) {
+			t.Errorf("another's label: got %v", err)
+		}
+		check(t, r.Rename(ctx, r.Admin, dn, core.FieldsDN+`\CENTRE`))
+		for a, v := range map[clm.Attr]string{clm.FieldShortest: "some", clm.FieldLongest: "-1", clm.FieldSingle: "perhaps"} {
+			if err := r.EditObject(ctx, r.Admin, dn, []core.Edit{{Attr: a, Values: []string{v}}}, nil); !is(err, clm.Invalid, string(a)) {
+				t.Errorf("%s = %s: got %v", a, v, err)
+			}
+		}
+		put(t, r, core.DefaultZone+`\www`, clm.ServerCertificate, map[clm.Attr][]string{clm.FieldAttr(centre.ID): {"x"}})
+		if err := r.DeleteObject(ctx, r.Admin, dn, false); !is(err, clm.Unsupported, "field-data") {
+			t.Errorf("in use: got %v", err)
+		}
+		if err := r.UndefineField(ctx, r.Admin, centre.ID, false); !is(err, clm.Exists, "field-data") {
+			t.Errorf("in use, without its data: got %v", err)
+		}
+		check(t, r.DeleteObject(ctx, r.Admin, string(other.DN), false))
+	})
+}

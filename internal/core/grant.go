@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"errors"
+	"maps"
 
 	"github.com/certwright/certwright/internal/clm"
 	"github.com/certwright/certwright/internal/store"
@@ -171,8 +172,23 @@ func (c *Core) ChangeGrant(ctx context.Context, who clm.Actor, g GrantChange) er
 	})
 }
 
-// grantTeam gives the group rights on the object, or with none takes its entry away.
-func grantTeam(tx *store.Tx, id clm.ObjectID, to clm.PrincipalID, rights clm.Rights) error {
+// grantTeam gives the team TeamRights on the object.
+func grantTeam(tx *store.Tx, id clm.ObjectID, to clm.PrincipalID) error {
+	return changeGrants(tx, id, func(grants map[clm.PrincipalID]clm.Rights) { grants[to] = TeamRights })
+}
+
+// ungrantTeam takes away what grantTeam gave. Where somebody has said something else
+// since, it is left: an entry may be there to keep the team out.
+func ungrantTeam(tx *store.Tx, id clm.ObjectID, of clm.PrincipalID) error {
+	return changeGrants(tx, id, func(grants map[clm.PrincipalID]clm.Rights) {
+		if grants[of] == TeamRights {
+			delete(grants, of)
+		}
+	})
+}
+
+// changeGrants changes the entries of an object, if it is there.
+func changeGrants(tx *store.Tx, id clm.ObjectID, change func(map[clm.PrincipalID]clm.Rights)) error {
 	path, err := tx.PathByID(id)
 	if errors.Is(err, clm.NotFound) {
 		return nil
@@ -182,12 +198,9 @@ func grantTeam(tx *store.Tx, id clm.ObjectID, to clm.PrincipalID, rights clm.Rig
 	}
 	o := cloned(path.Last())
 	o.Grants = copyOf(o.Grants)
-	if had, has := o.Grants[to]; rights == 0 && !has || rights != 0 && had == rights {
+	change(o.Grants)
+	if maps.Equal(o.Grants, path.Last().Grants) {
 		return nil
-	}
-	delete(o.Grants, to)
-	if rights != 0 {
-		o.Grants[to] = rights
 	}
 	return tx.SaveObject(o)
 }

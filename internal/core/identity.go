@@ -23,16 +23,24 @@ func (r PrincipalRef) String() string { return cmp.Or(string(r.ID), r.Name) }
 
 // find finds the principal that is meant; nil where there is none.
 func (r PrincipalRef) find(known map[clm.PrincipalID]*store.Principal) *store.Principal {
-	if r.ID != "" {
-		return known[r.ID]
-	}
-	key := strings.ToLower(r.Name)
-	for _, p := range known {
-		if strings.ToLower(p.Name) == key {
-			return p
+	return finder(known)(r)
+}
+
+// finder finds the principals that are meant where there may be many of them.
+func finder(known map[clm.PrincipalID]*store.Principal) func(PrincipalRef) *store.Principal {
+	var named map[string]*store.Principal
+	return func(r PrincipalRef) *store.Principal {
+		if r.ID != "" {
+			return known[r.ID]
 		}
+		if named == nil {
+			named = make(map[string]*store.Principal, len(known))
+			for _, p := range known {
+				named[strings.ToLower(p.Name)] = p
+			}
+		}
+		return named[strings.ToLower(r.Name)]
 	}
-	return nil
 }
 
 // Limits of Browse.

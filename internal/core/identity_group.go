@@ -72,6 +72,40 @@ func (g *group) mayBeChangedBy(who clm.Actor, known map[clm.PrincipalID]*store.P
 
 func (g *group) owners() []clm.PrincipalID { return principals(g.object.Own[clm.Owners]) }
 
+// knownOwners are those of the owners who are there still.
+func knownOwners(known map[clm.PrincipalID]*store.Principal, owners []string) []string {
+	return slices.DeleteFunc(slices.Clone(owners), func(id string) bool { return known[clm.PrincipalID(id)] == nil })
+}
+
+// checkGroupEdit makes sure that the actor may give the group the values. What makes a
+// team, and who owns a group, has calls of its own: by way of the object only masters
+// say it. Owners have to be known, or have been owners before, and a team keeps one.
+func checkGroupEdit(tx *store.Tx, who clm.Actor, o *clm.Object, a clm.Attr, values []string) error {
+	if o.Class != clm.Group || a != clm.Owners && a != clm.Assets && a != clm.TeamFolder {
+		return nil
+	}
+	if !who.Master {
+		return clm.Fail(clm.Denied, "read-only", string(a))
+	}
+	if a != clm.Owners {
+		return nil
+	}
+	known, err := tx.Principals()
+	if err != nil {
+		return err
+	}
+	for _, id := range values {
+		if known[clm.PrincipalID(id)] == nil && !slices.Contains(o.Own[a], id) {
+			return clm.Fail(clm.Invalid, "reference", id)
+		}
+	}
+	g := group{object: o}
+	if g.isTeam() && len(knownOwners(known, values)) == 0 {
+		return clm.Fail(clm.Invalid, "owners", "")
+	}
+	return nil
+}
+
 // NewGroup is a group that is to be made.
 type NewGroup struct {
 	Name     string
@@ -142,9 +176,9 @@ func (g *group) join(tx *store.Tx, refs []PrincipalRef) (joined []string, invali
 	if err != nil {
 		return nil, nil, err
 	}
-	above := groupsAbove(known, g.Principal)
+	above, find := groupsAbove(known, g.Principal), finder(known)
 	for i, ref := range refs {
-		p := ref.find(known)
+		p := find(ref)
 		if p == nil || p.ID == g.ID || slices.Contains(above, p) {
 			invalid = append(invalid, i)
 			continue
@@ -164,14 +198,15 @@ func (g *group) join(tx *store.Tx, refs []PrincipalRef) (joined []string, invali
 
 // leave takes users and groups out of the group; owners among them own it no longer.
 // Who is not in it need not be taken out. invalid are the places of those who are unknown.
+// One user stays who is a master.
 func (g *group) leave(tx *store.Tx, refs []PrincipalRef) (left []string, invalid []int, err error) {
 	known, err := tx.Principals()
 	if err != nil {
 		return nil, nil, err
 	}
-	owners := g.object.Own[clm.Owners]
+	owners, find := g.object.Own[clm.Owners], finder(known)
 	for i, ref := range refs {
-		p := ref.find(known)
+		p := find(ref)
 		if p == nil {
 			invalid = append(invalid, i)
 			continue
@@ -187,14 +222,22 @@ func (g *group) leave(tx *store.Tx, refs []PrincipalRef) (left []string, invalid
 		}
 		left = append(left, p.Name)
 	}
-	return left, invalid, g.setOwners(tx, owners)
+	if err := g.setOwners(tx, owners); err != nil || len(left) == 0 {
+		return left, invalid, err
+	}
+	return left, invalid, aMasterRemains(tx)
 }
 
-// setOwners says who owns the group. A team keeps one owner at least.
+// setOwners says who owns the group. A team keeps one owner at least who is known.
 func (g *group) setOwners(tx *store.Tx, owners []string) error {
 	if slices.Equal(owners, g.object.Own[clm.Owners]) {
 		return nil
 	}
+	known, err := tx.Principals()
+	if err != nil {
+		return err
+	}
+	owners = knownOwners(known, owners)
 	if g.isTeam() && len(owners) == 0 {
 		return clm.Fail(clm.Invalid, "owners", "")
 	}
@@ -271,8 +314,9 @@ func (g *group) rename(tx *store.Tx, name string) error {
 	return err
 }
 
-// DeleteGroup takes a group away, of a team with its rights on its folders; those in it stay. Whoever may delete the group's
-// object, and its owners, may do so. Kinds: GroupKinds.
+// DeleteGroup takes a group away, of a team with its rights on its folders; those in it
+// stay. Whoever may delete the group's object, and its owners, may do so, unless nobody
+// would be a master any more. Kinds: GroupKinds.
 func (c *Core) DeleteGroup(ctx context.Context, who clm.Actor, ref PrincipalRef) error {
 	return c.inGroup(ctx, store.Entry{Actor: who, Action: "delete group"}, ref, clm.Delete, func(tx *store.Tx, g *group) error {
 		return c.deleteGroup(tx, g)
@@ -284,9 +328,12 @@ func (c *Core) deleteGroup(tx *store.Tx, g *group) error {
 		return clm.Fail(clm.Unsupported, "group", g.Name)
 	}
 	for _, id := range append(refsOf(g.object, clm.TeamFolder), refsOf(g.object, clm.Assets)...) {
-		if err := grantTeam(tx, id, g.ID, 0); err != nil {
+		if err := ungrantTeam(tx, id, g.ID); err != nil {
 			return err
 		}
 	}
-	return c.deleteOne(tx, g.path)
+	if err := c.deleteOne(tx, g.path); err != nil {
+		return err
+	}
+	return aMasterRemains(tx)
 }

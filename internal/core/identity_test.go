@@ -181,3 +181,208 @@ func TestRefusedTeamLeavesNothing(t *testing.T) {
 		}
 	})
 }
+
+// Nothing that changes users, groups or who is in them leaves nobody a master.
+func TestAMasterRemains(t *testing.T) {
+	t.Parallel()
+	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+		r := coretest.New(t, d, coretest.Options{Idle: true})
+		ctx := context.Background()
+		put := func(p core.PutPrincipal) error {
+			_, err := r.PutPrincipal(ctx, r.Admin, p)
+			return err
+		}
+		leave := func(member, group string) error {
+			_, _, err := r.ChangeMembers(ctx, r.Admin, core.MembersChange{Group: named(group), Members: []core.PrincipalRef{named(member)}, Remove: true})
+			return err
+		}
+		for _, p := range []core.PutPrincipal{
+			{Name: "masters", IsGroup: true, Master: true}, {Name: "inner", IsGroup: true, Groups: []string{"masters"}}, {Name: core.Admin, Groups: []string{"inner"}},
+			{Name: "empty", IsGroup: true, Master: true},
+		} {
+			if err := put(p); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for name, change := range map[string]func() error{
+			"leaves":               func() error { return leave(core.Admin, "inner") },
+			"leaves by nesting":    func() error { return leave("inner", "masters") },
+			"the group is deleted": func() error { return r.DeleteGroup(ctx, r.Admin, named("inner")) },
+			"the group is put":     func() error { return put(core.PutPrincipal{Name: "masters", IsGroup: true}) },
+			"the user is put":      func() error { return put(core.PutPrincipal{Name: core.Admin, Groups: []string{}}) },
+		} {
+			if err := change(); !errors.Is(err, clm.Denied) {
+				t.Errorf("%s: got %v, want Denied", name, err)
+			}
+			if who, err := r.Login(ctx, core.Login{Name: core.Admin, Password: r.Password}); err != nil || !who.Master {
+				t.Fatalf("%s: got %+v, %v; want a master", name, who, err)
+			}
+		}
+		if err := put(core.PutPrincipal{Name: "jo", Master: true}); err != nil {
+			t.Fatal(err)
+		}
+		if err := leave(core.Admin, "inner"); err != nil {
+			t.Errorf("with another master: got %v", err)
+		}
+	})
+}
+
+// Who may write a group's object does not come to own the group by that; masters say who
+// does, of those that are known, and leave a team one owner.
+func TestGroupsAreOwnedByKnownPrincipals(t *testing.T) {
+	t.Parallel()
+	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+		r := coretest.New(t, d, coretest.Options{Idle: true})
+		ctx := context.Background()
+		jo, eve, gone := user(t, r, "jo"), user(t, r, "eve"), user(t, r, "gone")
+		if _, _, err := r.AddTeam(ctx, r.Admin, "Team", core.TeamChange{Owners: []core.PrincipalRef{named("jo"), named("gone")}}); err != nil {
+			t.Fatal(err)
+		}
+		dn := string(core.IdentityDN.Child("Team"))
+		if _, err := r.Put(ctx, r.Admin, core.Put{DN: dn, Class: clm.Group, Rights: map[string]clm.Rights{"eve": clm.AllRights}}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Put(ctx, r.Admin, core.Put{DN: core.DefaultZone, Class: clm.Folder, Rights: map[string]clm.Rights{"eve": clm.AllRights}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.DeleteObject(ctx, r.Admin, string(core.IdentityDN.Child("gone")), false); err != nil {
+			t.Fatal(err)
+		}
+		jos, eves, gones := string(jo.ID), string(eve.ID), string(gone.ID)
+		denied, invalid := clm.Fail(clm.Denied, "read-only", ""), func(field string) error { return clm.Fail(clm.Invalid, field, "") }
+		for _, test := range []struct {
+			name string
+			who  clm.Actor
+			edit core.Edit
+			want error
+		}{
+			{"taken over", eve, core.Edit{Attr: clm.Owners, Values: []string{eves}}, denied},
+			{"joined", eve, core.Edit{Attr: clm.Owners, Values: []string{eves}, Mode: core.AddTo}, denied},
+			{"given an asset", eve, core.Edit{Attr: clm.Assets, Values: []string{core.DefaultZone}}, denied},
+			{"no team any more", eve, core.Edit{Attr: clm.TeamFolder}, denied},
+			{"no owner", r.Admin, core.Edit{Attr: clm.Owners}, invalid("owners")},
+			{"an owner who is gone", r.Admin, core.Edit{Attr: clm.Owners, Values: []string{jos}, Mode: core.RemoveFrom}, invalid("owners")},
+			{"text", r.Admin, core.Edit{Attr: clm.Owners, Values: []string{"eve"}, Mode: core.AddTo}, invalid("reference")},
+			{"described", eve, core.Edit{Attr: clm.Description, Values: []string{"x"}}, nil},
+			{"another owner", r.Admin, core.Edit{Attr: clm.Owners, Values: []string{eves}, Mode: core.AddTo}, nil},
+			{"without who is gone", r.Admin, core.Edit{Attr: clm.Owners, Values: []string{gones}, Mode: core.RemoveFrom}, nil},
+		} {
+			err := r.EditObject(ctx, test.who, dn, []core.Edit{test.edit}, nil)
+			if got, want := clm.AsError(err), clm.AsError(test.want); (err == nil) != (test.want == nil) || err != nil && (got.Kind != want.Kind || got.Field != want.Field) {
+				t.Errorf("%s: got %v, want %v", test.name, err, test.want)
+			}
+		}
+		team, err := r.Team(ctx, r.Admin, named("Team"))
+		if want := []string{"eve", "jo"}; err != nil || !slices.Equal(namesIn(team.Owners), want) {
+			t.Errorf("owners: got %v, %v; want %v", namesIn(team.Owners), err, want)
+		}
+	})
+}
+
+// An owner who is not there any more does not count: the last one who is stays.
+func TestLastKnownOwnerStays(t *testing.T) {
+	t.Parallel()
+	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+		r := coretest.New(t, d, coretest.Options{Idle: true})
+		ctx := context.Background()
+		user(t, r, "jo")
+		user(t, r, "gone")
+		refs := []core.PrincipalRef{named("jo")}
+		if _, _, err := r.AddTeam(ctx, r.Admin, "Team", core.TeamChange{Owners: append(refs, named("gone"))}); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.DeleteObject(ctx, r.Admin, string(core.IdentityDN.Child("gone")), false); err != nil {
+			t.Fatal(err)
+		}
+		_, _, demoted := r.ChangeOwners(ctx, r.Admin, core.OwnersChange{Team: named("Team"), Owners: refs, Demote: true})
+		_, _, removed := r.ChangeMembers(ctx, r.Admin, core.MembersChange{Group: named("Team"), Members: refs, Remove: true})
+		for name, err := range map[string]error{"demoted": demoted, "removed": removed} {
+			if e := clm.AsError(err); err == nil || e.Kind != clm.Invalid || e.Field != "owners" {
+				t.Errorf("%s: got %v, want Invalid owners", name, err)
+			}
+		}
+	})
+}
+
+// What somebody else has said of a team's rights outlives the team's having the folder,
+// and a folder that an owner does not see stays the team's.
+func TestTeamLeavesOthersEntries(t *testing.T) {
+	t.Parallel()
+	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+		r := coretest.New(t, d, coretest.Options{Idle: true})
+		ctx := context.Background()
+		user(t, r, "jo")
+		folders := []string{`\VED\Policy\Shut`, `\VED\Policy\Open`, `\VED\Policy\Old`}
+		for _, dn := range folders {
+			if _, err := r.Put(ctx, r.Admin, core.Put{DN: dn, Class: clm.Folder}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		made, _, err := r.AddTeam(ctx, r.Admin, "Old", core.TeamChange{Owners: []core.PrincipalRef{named("jo")}, Assets: folders[:2]})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Put(ctx, r.Admin, core.Put{DN: folders[0], Class: clm.Folder, Rights: map[string]clm.Rights{"Old": 0}}); err != nil {
+			t.Fatal(err)
+		}
+		check := func(when string, dn string, want bool) {
+			t.Helper()
+			node, err := r.Object(ctx, r.Admin, dn)
+			if err != nil {
+				t.Fatal(when, err)
+			}
+			if rights, has := node.Grants[made.ID]; has != want {
+				t.Errorf("%s: %s: got an entry %v (%v), want %v", when, dn, has, rights, want)
+			}
+		}
+		jo, err := r.Login(ctx, core.Login{Name: "jo", Password: r.Password}) // now in the team
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := r.ChangeTeam(ctx, jo, named("Old"), core.TeamChange{Assets: []string{}}); err != nil {
+			t.Fatal(err)
+		}
+		team, err := r.Team(ctx, r.Admin, named("Old"))
+		if err != nil || len(team.Assets) != 1 || string(team.Assets[0]) != folders[0] {
+			t.Errorf("assets: got %v, %v; want the one that is not seen", team.Assets, err)
+		}
+		check("changed", folders[0], true)
+		check("changed", folders[1], false)
+		if err := r.DeleteTeam(ctx, r.Admin, named("Old")); err != nil {
+			t.Fatal(err)
+		}
+		check("deleted", folders[0], true)
+		check("deleted", folders[2], false) // the folder was there before, and still is
+	})
+}
+
+// A password that an administrator puts ends the user's sessions; the one that is there
+// already does not. Nobody is put into a user.
+func TestPutPasswordEndsSessions(t *testing.T) {
+	t.Parallel()
+	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+		r := coretest.New(t, d, coretest.Options{Idle: true})
+		ctx := context.Background()
+		tokens := grant(t, r)
+		put := func(password secret.Plain) {
+			t.Helper()
+			if _, err := r.PutPrincipal(ctx, r.Admin, core.PutPrincipal{Name: core.Admin, Master: true, Password: password}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		put(r.Password)
+		if err := session(r, tokens.Access); err != nil {
+			t.Errorf("the same password: got %v", err)
+		}
+		put(secret.NewString("a new one, long enough to be looked for"))
+		if err := session(r, tokens.Access); err == nil {
+			t.Error("another password: the session goes on")
+		}
+		user(t, r, "jo")
+		for _, plan := range []bool{true, false} {
+			if _, err := r.PutPrincipal(ctx, r.Admin, core.PutPrincipal{Name: "eve", Groups: []string{"jo"}, Plan: plan}); !errors.Is(err, clm.NotFound) {
+				t.Errorf("in a user, plan %v: got %v, want NotFound", plan, err)
+			}
+		}
+	})
+}

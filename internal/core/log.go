@@ -96,8 +96,10 @@ type LogQuery struct {
 // Log lists entries of the log. Who may read everything sees all of them, others those
 // about objects that they may read. Of a long log only MaxLogRows entries are looked
 // at, beginning with the latest or the oldest, and MaxLogChecks when each has to be
-// checked; whoever wants others names another time. All those about one object, in the
-// spelling of its DN, are always found.
+// checked; whoever wants others names another time. All those about one object are always
+// found. Who does not see all finds nothing about what is not there any more, also when
+// another object has its name; nor about what is below an object that they may not see,
+// when they ask for that one.
 func (c *Core) Log(ctx context.Context, who clm.Actor, q LogQuery) (list []LogEntry, err error) {
 	err = c.db.Read(ctx, func(tx *store.Tx) error {
 		list, err = q.entries(tx, who)
@@ -132,11 +134,14 @@ func (q LogQuery) entries(tx *store.Tx, who clm.Actor) (list []LogEntry, err err
 	if !l.seesAll() {
 		rows = MaxLogChecks
 	}
-	part, fits, err := q.part(tx)
+	list = []LogEntry{}
+	part, fits, err := q.part(tx, who)
+	if errors.Is(err, clm.NotFound) {
+		return list, nil
+	}
 	if err != nil {
 		return nil, err
 	}
-	list = []LogEntry{}
 	for past := int64(0); rows > 0; {
 		entries, err := tx.Entries(part, past, min(logStep, rows))
 		if err != nil {
@@ -165,8 +170,9 @@ func (q LogQuery) entries(tx *store.Tx, who clm.Actor) (list []LogEntry, err err
 }
 
 // part is the part of the log in which there is what is asked for, and what else an
-// entry has to be about.
-func (q LogQuery) part(tx *store.Tx) (part store.AuditRange, fits func(about string) bool, err error) {
+// entry has to be about. It fails with NotFound when that is an object which is not there
+// or may not be seen, by one who does not see all: both take the same time.
+func (q LogQuery) part(tx *store.Tx, who clm.Actor) (part store.AuditRange, fits func(about string) bool, err error) {
 	part = store.AuditRange{From: q.From, Until: q.Until, Oldest: q.Oldest}
 	if q.About == "" {
 		return part, func(string) bool { return true }, nil
@@ -179,13 +185,28 @@ func (q LogQuery) part(tx *store.Tx) (part store.AuditRange, fits func(about str
 		return strings.EqualFold(about, string(dn)) || !q.Only && clm.DN(about).IsBelow(dn)
 	}
 	path, err := tx.Path(dn)
-	if errors.Is(err, clm.NotFound) {
+	if !seesAll(who) {
+		path, _, err = find(tx, who, string(dn))
+	} else if errors.Is(err, clm.NotFound) {
 		return part, fits, nil
 	}
-	if err == nil && (q.Only || len(path.Last().Class.Classes()) == 0) {
+	if err != nil {
+		return part, fits, err
+	}
+	if q.Only {
+		part.From = latest(part.From, time.UnixMicro(path.Last().Created))
+	}
+	if q.Only || len(path.Last().Class.Classes()) == 0 {
 		part.Subjects = []string{string(path.Last().DN), string(path.Last().ID)}
 	}
-	return part, fits, err
+	return part, fits, nil
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // A logReader makes entries of the log of what is stored, for one who may not see all.
@@ -199,9 +220,12 @@ type logReader struct {
 type logSubject struct {
 	name    string // its DN, if it is an object
 	visible bool
+	since   time.Time // what is older was about another object of the name; zero: nothing was
 }
 
-func (l *logReader) seesAll() bool { return l.who.Master || l.who.Auditor }
+func seesAll(who clm.Actor) bool { return who.Master || who.Auditor }
+
+func (l *logReader) seesAll() bool { return seesAll(l.who) }
 
 // read makes an entry of what is stored; visible: it may be shown.
 func (l *logReader) read(stored store.AuditEntry) (e LogEntry, visible bool, err error) {
@@ -217,7 +241,7 @@ func (l *logReader) read(stored store.AuditEntry) (e LogEntry, visible bool, err
 		e.Event = new(Event)
 		err = json.Unmarshal([]byte(stored.Event), e.Event)
 	}
-	return e, subject.visible, err
+	return e, subject.visible && !stored.At.Before(subject.since), err
 }
 
 // subject finds what an entry is about: a DN or the ID of an object, or something else.
@@ -226,25 +250,20 @@ func (l *logReader) subject(text string) (logSubject, error) {
 	dn, err := clm.ParseDN(text)
 	switch {
 	case err == nil && l.seesAll():
-		return logSubject{string(dn), true}, nil
+		return logSubject{name: string(dn), visible: true}, nil
 	case err == nil:
 		path, err = l.tx.Path(dn)
-	case isID(text):
+	case clm.IsObjectID(text):
 		path, err = l.tx.PathByID(clm.ObjectID(text))
 	default:
-		return logSubject{text, l.seesAll()}, nil
+		return logSubject{name: text, visible: l.seesAll()}, nil
 	}
 	if errors.Is(err, clm.NotFound) {
-		return logSubject{text, l.seesAll()}, nil
+		return logSubject{name: text, visible: l.seesAll()}, nil
 	}
 	if err != nil {
 		return logSubject{}, err
 	}
-	return logSubject{string(path.Last().DN), l.seesAll() || path.Rights(l.who).Has(clm.Read)}, nil
-}
-
-// isID reports whether the text has the form of an object's ID.
-func isID(text string) bool {
-	_, ok := clm.RefID(clm.Ref(clm.ObjectID(text)))
-	return ok
+	o := path.Last()
+	return logSubject{string(o.DN), l.seesAll() || path.Rights(l.who).Has(clm.Read), time.UnixMicro(o.Created)}, nil
 }

@@ -2,6 +2,7 @@ package core_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -59,6 +60,8 @@ func TestLogSelects(t *testing.T) {
 			{"nothing there", r.Admin, core.LogQuery{About: `\VED\Policy\None`}, ""},
 			{"from a time", r.Admin, core.LogQuery{From: times[3]}, "4 3"},
 			{"until a time", r.Admin, core.LogQuery{Until: times[2].Add(-time.Minute), Oldest: true}, "0 1"},
+			{"until a time far off", r.Admin, core.LogQuery{Until: time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)}, "4 3 2 1 0"},
+			{"from a time far off", r.Admin, core.LogQuery{From: time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)}, ""},
 			{"an auditor", eve, core.LogQuery{}, "4 3 2 1 0"},
 			{"a reader of one", bob, core.LogQuery{}, "0"},
 			{"a reader of another", bob, core.LogQuery{About: shop + `\www2`}, ""},
@@ -72,6 +75,65 @@ func TestLogSelects(t *testing.T) {
 		list, err := r.ObjectLog(ctx, bob, id, 100)
 		if err != nil || !slices.Equal(texts(list), []string{"0"}) || len(list) < 2 {
 			t.Errorf("got %+v, %v", list, err)
+		}
+	})
+}
+
+// Who has the name of an object that is gone does not have its history; who may not see
+// an object learns nothing by asking for what is about it.
+func TestLogIsOfTheObjectItself(t *testing.T) {
+	onBoth(t, func(t *testing.T, r *coretest.Rig) {
+		ctx := context.Background()
+		dn := r.Folder(`\VED\Policy\Shop`, nil) + `\www`
+		bob := user(t, r, "bob")
+		put(t, r, dn, clm.ServerCertificate, nil)
+		give(t, r, dn, "bob", clm.Read)
+		check(t, r.Report(ctx, r.Admin, dn, core.Event{Kind: 1, Text1: "old"}))
+		r.Clock.Turn(time.Hour)
+		check(t, r.DeleteObject(ctx, r.Admin, dn, false))
+		r.Clock.Turn(time.Hour)
+		id := put(t, r, dn, clm.ServerCertificate, nil)
+		give(t, r, dn, "bob", clm.Read)
+		check(t, r.Report(ctx, r.Admin, dn, core.Event{Kind: 1, Text1: "new"}))
+		for _, who := range []clm.Actor{r.Admin, bob} {
+			list, err := r.ObjectLog(ctx, who, id, 100)
+			if err != nil || !slices.Equal(texts(list), []string{"new"}) {
+				t.Errorf("%s got %v, %v", who.Name, texts(list), err)
+			}
+		}
+		list, err := r.Core.Log(ctx, bob, core.LogQuery{})
+		if err != nil || !slices.Equal(texts(list), []string{"new"}) {
+			t.Errorf("of all, bob got %v, %v", texts(list), err)
+		}
+		for _, about := range []string{`\VED\Policy\Shop`, `\VED\Policy\None`} {
+			looked := false
+			list, err := r.Core.Log(ctx, bob, core.LogQuery{About: about, Matches: func(core.LogEntry) bool { looked = true; return true }})
+			if err != nil || len(list) != 0 || looked {
+				t.Errorf("%s: got %v, %v, looked: %v", about, list, err, looked)
+			}
+		}
+	})
+}
+
+// What was refused is in the log of the object, however its DN was spelled.
+func TestRefusalsAreAboutTheObject(t *testing.T) {
+	onBoth(t, func(t *testing.T, r *coretest.Rig) {
+		ctx := context.Background()
+		dn := r.Folder(`\VED\Policy\Shop`, nil)
+		id, bob := objectID(t, r, dn), user(t, r, "bob")
+		for _, spelled := range []string{`\ved\policy\SHOP`, `\VED\Policy\Shop\`} {
+			if err := r.EditObject(ctx, bob, spelled, []core.Edit{{Attr: clm.Description, Values: []string{"x"}}}, nil); !errors.Is(err, clm.NotFound) {
+				t.Errorf("%s: got %v", spelled, err)
+			}
+		}
+		list, err := r.ObjectLog(ctx, r.Admin, id, 2)
+		if err != nil || len(list) != 2 {
+			t.Fatalf("got %v, %v", list, err)
+		}
+		for _, e := range list {
+			if e.Actor != bob.Name || e.Outcome != clm.NotFound.Error() {
+				t.Errorf("got %+v", e)
+			}
 		}
 	})
 }

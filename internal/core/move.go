@@ -58,6 +58,13 @@ func (c *Core) Rename(ctx context.Context, who clm.Actor, dn, to string) error {
 		} else if err != nil && !errors.Is(err, clm.NotFound) {
 			return err
 		}
+		if o.Class == clm.CustomField {
+			renamed := cloned(o)
+			renamed.DN = target
+			if err := FieldOf(renamed).isNew(tx); err != nil {
+				return err
+			}
+		}
 		if isPrincipal(o.Class) {
 			if err := mayTouch(tx, who, clm.PrincipalID(o.ID), false); err != nil {
 				return clm.About(dn, err)
@@ -70,7 +77,7 @@ func (c *Core) Rename(ctx context.Context, who clm.Actor, dn, to string) error {
 		if err != nil {
 			return err
 		}
-		tx.About(dn, fmt.Sprintf("to %s, with %d below it", target, n-1))
+		tx.About(string(path.Last().DN), fmt.Sprintf("to %s, with %d below it", target, n-1))
 		if !moves {
 			return nil
 		}
@@ -118,7 +125,7 @@ func renamePrincipal(tx *store.Tx, id clm.PrincipalID, name string) error {
 
 // families are the classes whose objects stay among themselves: of others, what they
 // hold or are bound to would be nobody's.
-var families = []clm.Class{clm.CertificateBase, clm.Application, clm.Credential, clm.Workflow, clm.Folder, clm.SSHCertificate, clm.Key}
+var families = []clm.Class{clm.CertificateBase, clm.Application, clm.Credential, clm.Workflow, clm.Folder, clm.SSHCertificate, clm.Key, clm.CustomField}
 
 // Mutate gives an object another class, which keeps everything that it says. marks are
 // values that it is to have from then on. Kinds: those of Rename.
@@ -145,6 +152,9 @@ func (c *Core) Mutate(ctx context.Context, who clm.Actor, dn string, class clm.C
 			if o.Class.Is(family) != class.Is(family) {
 				return clm.About(dn, clm.Fail(clm.Unsupported, "class", string(class)))
 			}
+		}
+		if kind := marks[clm.FieldKind]; o.Class == clm.CustomField && len(kind) > 0 && kind[0] != FieldOf(o).Kind {
+			return clm.About(dn, clm.Fail(clm.Unsupported, "class", string(class))) // values that are there would be none
 		}
 		below, err := tx.Children(o.ID)
 		if err != nil {

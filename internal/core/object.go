@@ -136,8 +136,9 @@ type Edit struct {
 }
 
 // EditKinds are the ways in which EditObject fails. Field of Invalid: "reference" that
-// names nothing, or nothing that would do, "single", "value", "custom-field", "rule", or
-// the attribute whose value makes no sense; of Denied: as for Bind where it is about who
+// names nothing, or nothing that would do, "single", "value", "custom-field", "rule",
+// "owners" where a team would have none, or the attribute whose value makes no sense; of
+// Denied: "read-only" for what only masters write, and as for Bind where it is about who
 // uses which certificate; of Exists and NotFound: "value", "vault-id" of a rule, or empty
 // where it is about the object; of Unsupported: "object" that has calls of its own;
 // Limited: an attribute would have more than MaxValues.
@@ -205,6 +206,9 @@ func (c *Core) edit(tx *store.Tx, who clm.Actor, path clm.Path, edits []Edit, re
 			return err
 		}
 		if !slices.Equal(values, o.Own[e.Attr]) {
+			if err := checkGroupEdit(tx, who, o, e.Attr, values); err != nil {
+				return err
+			}
 			changed[e.Attr] = values
 			set(o.Own, e.Attr, values...)
 		}
@@ -242,15 +246,14 @@ func (c *Core) checkEdited(tx *store.Tx, path clm.Path, changed map[clm.Attr][]s
 			return err
 		}
 	}
-	if err := checkFields(tx, o.Class, changed); err != nil {
+	if err := checkFields(tx, o, changed); err != nil {
 		return err
 	}
 	if o.Class == clm.CustomField {
-		f := FieldOf(o)
-		if err := f.sound(); err != nil {
+		if err := soundField(o); err != nil {
 			return err
 		}
-		return f.isNew(tx)
+		return FieldOf(o).isNew(tx)
 	}
 	if _, rule := changed[clm.RuleVault]; rule && o.Class.Is(clm.Workflow) {
 		return c.takeRule(tx, o, read)

@@ -10,7 +10,7 @@ import (
 )
 
 // EditPolicyKinds are the ways in which EditPolicy fails. Unsupported: the object holds
-// no policy; Exists, of field "lock": the entry is locked otherwise; of field "value":
+// no policy, or folders say nothing about the custom field; Exists, of field "lock": the entry is locked otherwise; of field "value":
 // the value is there.
 var EditPolicyKinds = []clm.Kind{clm.Internal, clm.Invalid, clm.NotFound, clm.Denied, clm.Unsupported, clm.Exists}
 
@@ -49,6 +49,22 @@ func (c *Core) EditPolicy(ctx context.Context, who clm.Actor, dn string, class c
 		values, err := e.apply(tx, who, &clm.Object{Class: class, Own: map[clm.Attr][]string{e.Attr: had.Values}})
 		if err != nil {
 			return clm.About(dn, err)
+		}
+		if id, isField := clm.FieldOf(e.Attr); isField && e.Mode != RemoveFrom && len(values) > 0 {
+			fields, err := allFields(tx)
+			if err != nil {
+				return err
+			}
+			f, err := fieldByID(fields, id)
+			if err != nil {
+				return clm.About(dn, clm.Fail(clm.Invalid, string(e.Attr), values[0]))
+			}
+			if err := f.mayRule(o.DN, class); err != nil {
+				return err
+			}
+			if err := f.checkNew(values, had.Values); err != nil {
+				return err
+			}
 		}
 		changes := Put{Policy: map[clm.PolicyKey]clm.Rule{key: {Values: values, Locked: locked && len(values) > 0}}}.diffPolicy(o)
 		tx.About(string(o.DN), describe(changes))

@@ -18,6 +18,9 @@ func find(tx *store.Tx, who clm.Actor, dn string) (clm.Path, clm.Rights, error) 
 		return nil, 0, clm.About(dn, err)
 	}
 	path, err := tx.Path(parsed)
+	if err == nil {
+		tx.Spelled(dn, path.Last().DN)
+	}
 	return seen(tx, path, err, who, dn)
 }
 

@@ -23,8 +23,10 @@ type PutPrincipal struct {
 }
 
 // PutPrincipal brings a user or group to what it shall be and says what had to
-// change for that. Only a master may. It fails with Denied, Exists (a group of
-// the user's name, or the other way round) and NotFound (of a group).
+// change for that. A new password ends the user's sessions. Only a master may. It fails
+// with Denied (also where nobody would be a master any more), Exists (a group of the
+// user's name, or the other way round), NotFound (of a group) and Busy (somebody else is
+// changing the password).
 func (c *Core) PutPrincipal(ctx context.Context, who clm.Actor, p PutPrincipal) (changes []string, err error) {
 	if !who.Master {
 		return nil, clm.About(p.Name, clm.Denied)
@@ -32,10 +34,24 @@ func (c *Core) PutPrincipal(ctx context.Context, who clm.Actor, p PutPrincipal) 
 	if err := clm.CheckName(p.Name); err != nil {
 		return nil, err
 	}
+	had := ""
+	err = c.db.Read(ctx, func(tx *store.Tx) error {
+		known, err := tx.PrincipalByName(p.Name)
+		if errors.Is(err, clm.NotFound) {
+			return nil
+		}
+		if err == nil {
+			had = known.Password
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	newPassword := !p.Password.IsEmpty() && (had == "" || !c.checkPassword(p.Password, had))
 	var fresh *store.Principal
-	newPassword := false
 	diff := func(tx *store.Tx) error {
-		fresh, newPassword, changes, err = p.diff(tx)
+		fresh, changes, err = p.diff(tx, newPassword)
 		return err
 	}
 	if err := c.db.Read(ctx, diff); err != nil || len(changes) == 0 || p.Plan {
@@ -43,20 +59,29 @@ func (c *Core) PutPrincipal(ctx context.Context, who clm.Actor, p PutPrincipal) 
 	}
 	hash := ""
 	if newPassword {
-		hash = secret.HashPassword(p.Password) // it takes long: not inside a transaction
+		hash = c.hashPassword(p.Password) // it takes long: not inside a transaction
 	}
 	err = c.db.Write(ctx, store.Entry{Actor: who, Action: "put principal", Subject: p.Name}, func(tx *store.Tx) error {
 		if err := diff(tx); err != nil {
 			return err
 		}
 		tx.About(p.Name, strings.Join(changes, "; "))
-		switch {
-		case newPassword && hash == "": // somebody else has changed it just now
-			fresh.Password = secret.HashPassword(p.Password)
-		case newPassword:
+		isNew := fresh.ID == ""
+		if !p.Password.IsEmpty() && fresh.Password != had {
+			return clm.About(p.Name, clm.Fail(clm.Busy, "password", ""))
+		}
+		if newPassword {
 			fresh.Password = hash
 		}
-		return savePrincipal(tx, fresh)
+		if err := savePrincipal(tx, fresh); err != nil || isNew {
+			return err
+		}
+		if newPassword {
+			if err := tx.EndSessionsOf(fresh.ID, ""); err != nil {
+				return err
+			}
+		}
+		return aMasterRemains(tx)
 	})
 	return changes, err
 }
@@ -69,7 +94,7 @@ func groupsChange(names []string) string {
 }
 
 // diff is the principal as it shall be, but for its password, and what that changes.
-func (p PutPrincipal) diff(tx *store.Tx) (fresh *store.Principal, newPassword bool, changes []string, err error) {
+func (p PutPrincipal) diff(tx *store.Tx, newPassword bool) (fresh *store.Principal, changes []string, err error) {
 	fresh = &store.Principal{Name: p.Name, IsGroup: p.IsGroup}
 	known, err := tx.PrincipalByName(p.Name)
 	kind := map[bool]string{true: "group ", false: "user "}[p.IsGroup] + p.Name
@@ -77,9 +102,9 @@ func (p PutPrincipal) diff(tx *store.Tx) (fresh *store.Principal, newPassword bo
 	case errors.Is(err, clm.NotFound):
 		changes = append(changes, "create "+kind)
 	case err != nil:
-		return nil, false, nil, err
+		return nil, nil, err
 	case known.IsGroup != p.IsGroup:
-		return nil, false, nil, clm.About(p.Name, clm.Exists)
+		return nil, nil, clm.About(p.Name, clm.Exists)
 	default:
 		copied := *known
 		fresh = &copied
@@ -92,21 +117,23 @@ func (p PutPrincipal) diff(tx *store.Tx) (fresh *store.Principal, newPassword bo
 		changes = append(changes, kind+": auditor = "+map[bool]string{true: "yes", false: "no"}[*p.Auditor])
 		fresh.Auditor = *p.Auditor
 	}
-	if !p.Password.IsEmpty() && (fresh.Password == "" || !secret.CheckPassword(p.Password, fresh.Password)) {
-		newPassword = true
+	if newPassword {
 		changes = append(changes, kind+": password")
 	}
 	if p.Groups == nil {
-		return fresh, newPassword, changes, nil
+		return fresh, changes, nil
 	}
 	var in []clm.PrincipalID
 	for _, name := range p.Groups {
 		group, err := tx.PrincipalByName(name)
 		if errors.Is(err, clm.NotFound) && p.Plan {
-			return fresh, newPassword, append(changes, kind+groupsChange(p.Groups)), nil
+			return fresh, append(changes, kind+groupsChange(p.Groups)), nil
+		}
+		if err == nil && !group.IsGroup {
+			err = clm.About(name, clm.Fail(clm.NotFound, "group", name))
 		}
 		if err != nil {
-			return nil, false, nil, err
+			return nil, nil, err
 		}
 		in = append(in, group.ID)
 	}
@@ -115,7 +142,7 @@ func (p PutPrincipal) diff(tx *store.Tx) (fresh *store.Principal, newPassword bo
 		changes = append(changes, kind+groupsChange(p.Groups))
 		fresh.In = in
 	}
-	return fresh, newPassword, changes, nil
+	return fresh, changes, nil
 }
 
 // IdentityDN is where users and groups stand in the tree, each as an object with the
@@ -172,6 +199,22 @@ func addPrincipal(tx *store.Tx, o *clm.Object) error {
 	made.Own, made.Grants = o.Own, o.Grants
 	*o = *made
 	return tx.SaveObject(o)
+}
+
+// aMasterRemains makes sure that one user is a master, by itself or by a group it is in.
+// It ends every change after which nobody might be one. It fails with Denied.
+func aMasterRemains(tx *store.Tx) error {
+	known, err := tx.Principals()
+	if err != nil {
+		return err
+	}
+	isUser := func(p Principal) bool { return !p.IsGroup }
+	for _, p := range known {
+		if p.Master && (!p.IsGroup || slices.ContainsFunc(membersOf(known, p, true), isUser)) {
+			return nil
+		}
+	}
+	return clm.Fail(clm.Denied, "master", "")
 }
 
 // mayTouch makes sure that the actor may delete or rename the principal by way of its

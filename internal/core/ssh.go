@@ -5,6 +5,8 @@ import (
 	"context"
 	"crypto"
 	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -66,12 +68,12 @@ type SSHIssued struct {
 // "key-pair" or "folder", which also is that of Invalid where none is said. Denied is
 // about the template ("template"), the folder ("folder"), an object that is there
 // ("object") or reading the key ("key"). Violation: what the template does not allow,
-// see SSHTemplate. NoKey: the key pair has none, or ("mismatch") another one. Exists: an
+// see SSHTemplate. Busy: the template or its key pair was changed all the time. NoKey: the key pair has none, or ("mismatch") another one. Exists: an
 // object that is no such certificate has the name. Unsupported is about the template:
 // Value is the setting that makes no sense. Of Invalid, Field says what does not, or is
 // "order" and Value says it in words.
 var SSHRequestKinds = []clm.Kind{
-	clm.Internal, clm.Invalid, clm.NotFound, clm.Denied, clm.Violation, clm.NoKey, clm.Exists, clm.Unsupported,
+	clm.Internal, clm.Invalid, clm.NotFound, clm.Denied, clm.Violation, clm.Busy, clm.NoKey, clm.Exists, clm.Unsupported,
 }
 
 // An sshJob is a request on its way: what was decided, and what has come of it.
@@ -91,11 +93,19 @@ type sshJob struct {
 //
 // What is decided stands in one transaction, and what came of it in another: to make
 // keys and to sign takes time. If the second one does not come about, nobody learns of
-// the certificate, and a serial number is missing.
+// the certificate. If the template or its key pair is another one by then, all begins
+// anew, once.
 func (c *Core) RequestSSH(ctx context.Context, who clm.Actor, r SSHRequest) (got SSHIssued, err error) {
 	if r, err = r.read(); err != nil {
 		return got, err
 	}
+	if got, err = c.issueSSH(ctx, who, r); errors.Is(err, clm.Busy) {
+		got, err = c.issueSSH(ctx, who, r)
+	}
+	return got, err
+}
+
+func (c *Core) issueSSH(ctx context.Context, who clm.Actor, r SSHRequest) (got SSHIssued, err error) {
 	var job sshJob
 	err = c.db.Write(ctx, store.Entry{Actor: who, Action: "request SSH certificate", Subject: r.Template, Detail: r.KeyID}, func(tx *store.Tx) error {
 		job, err = c.decideSSH(tx, who, r)
@@ -117,8 +127,33 @@ func (c *Core) RequestSSH(ctx context.Context, who clm.Actor, r SSHRequest) (got
 	return got, err
 }
 
+// bounded fails with Invalid where there is more than can stand in a certificate: what
+// follows compares all of it with all that a template allows.
+func (r SSHRequest) bounded() error {
+	for _, b := range []struct {
+		n, most int
+		what    string
+	}{
+		{len(r.Principals), pki.MaxSSHPrincipals, "principals"}, {len(r.Sources), pki.MaxSSHAddresses, "source addresses"},
+		{len(r.Extensions), pki.MaxSSHExtensions, "extensions"}, {len(r.ForceCommand), pki.MaxSSHValue, "bytes of force command"},
+	} {
+		if b.n > b.most {
+			return clm.Fail(clm.Invalid, "order", fmt.Sprintf("%d %s", b.n, b.what))
+		}
+	}
+	for _, p := range r.Principals {
+		if len(p) > pki.MaxSSHPrincipal {
+			return clm.Fail(clm.Invalid, "order", fmt.Sprintf("principal %.64q", p))
+		}
+	}
+	return nil
+}
+
 // read reads the public key, and refuses what cannot be kept.
 func (r SSHRequest) read() (_ SSHRequest, err error) {
+	if err := r.bounded(); err != nil {
+		return r, err
+	}
 	r.PublicKey, r.KeyID, r.Name = strings.TrimSpace(r.PublicKey), strings.TrimSpace(r.KeyID), strings.TrimSpace(r.Name)
 	r.Principals, r.Sources, r.Destinations = trimmed(r.Principals), trimmed(r.Sources), trimmed(r.Destinations)
 	if r.PublicKey != "" {
@@ -146,7 +181,7 @@ func trimmed(values []string) []string {
 	return distinct(kept)
 }
 
-// decideSSH says what is to be signed, and takes its serial number.
+// decideSSH says what is to be signed.
 func (c *Core) decideSSH(tx *store.Tx, who clm.Actor, r SSHRequest) (j sshJob, err error) {
 	j.SSHRequest = r
 	if j.template, err = r.template(tx, who); err != nil {
@@ -156,13 +191,12 @@ func (c *Core) decideSSH(tx *store.Tx, who clm.Actor, r SSHRequest) (j sshJob, e
 	if j.order, err = j.template.order(r, tx.Now); err != nil {
 		return j, err
 	}
-	serial, err := tx.TakeVersions(1)
-	if err != nil {
-		return j, err
+	j.order.Serial = newSSHSerial()
+	keyID := cmp.Or(r.KeyID, j.template.value(clm.SSHKeyID))
+	if j.name = cmp.Or(r.Name, r.KeyID); r.Name == "" && clm.CheckName(r.KeyID) != nil {
+		j.name = sshName(cmp.Or(keyID, "ssh"), j.order.Serial)
 	}
-	j.order.Serial = uint64(serial)
-	j.name = cmp.Or(r.Name, r.KeyID, j.template.value(clm.SSHKeyID), fmt.Sprintf("ssh-%d", serial))
-	j.order.KeyID = cmp.Or(r.KeyID, j.template.value(clm.SSHKeyID), j.name)
+	j.order.KeyID = cmp.Or(keyID, j.name)
 	if r.KeyID != "" && !j.template.Lets(clm.SSHOwnKeyID) {
 		return j, clm.Fail(clm.Violation, "own-key-id", r.KeyID)
 	}
@@ -177,6 +211,21 @@ func (c *Core) decideSSH(tx *store.Tx, who clm.Actor, r SSHRequest) (j sshJob, e
 	}
 	j.sealed, err = c.sealedSSHKey(tx, &j.template.Signer.Object)
 	return j, err
+}
+
+// newSSHSerial is a random number of 63 bits. Those of a counter would come again after
+// a backup is restored.
+func newSSHSerial() uint64 {
+	var b [8]byte
+	rand.Read(b[:]) // it never fails
+	return max(1, binary.BigEndian.Uint64(b[:])>>1)
+}
+
+// sshName makes a name for an object from a key id that is not the client's, or cannot
+// be a name: the serial number keeps users apart who have the same.
+func sshName(keyID string, serial uint64) string {
+	id, end := []rune(strings.ReplaceAll(keyID, `\`, "_")), fmt.Sprintf("-%d", serial)
+	return string(id[:min(len(id), clm.MaxNameLength-len(end))]) + end
 }
 
 // template finds the template of a request that the actor may use.
@@ -201,16 +250,18 @@ func rehearseSSH(order pki.SSHOrder) error {
 	if order.Key == nil {
 		order.Key = public
 	}
-	return badSSHOrder(order, private)
+	_, err = signedSSH(order, private)
+	return err
 }
 
-func badSSHOrder(order pki.SSHOrder, ca crypto.Signer) error {
-	_, err := pki.SignSSH(order, ca)
+// signedSSH fails with Invalid when what is ordered cannot be signed.
+func signedSSH(order pki.SSHOrder, ca crypto.Signer) (string, error) {
+	text, err := pki.SignSSH(order, ca)
 	if errors.Is(err, pki.ErrBadSSHOrder) {
 		what := strings.TrimPrefix(err.Error(), pki.ErrBadSSHOrder.Error()+": ")
-		return &clm.Error{Kind: clm.Invalid, Field: "order", Value: what, Err: err}
+		return "", &clm.Error{Kind: clm.Invalid, Field: "order", Value: what, Err: err}
 	}
-	return err
+	return text, err
 }
 
 // An sshPlace is where a certificate comes to stand.
@@ -289,16 +340,22 @@ func (c *Core) signSSH(ctx context.Context, j *sshJob) error {
 			}
 			j.order.Key = j.made.Public()
 		}
-		j.text, err = pki.SignSSH(j.order, ca)
+		j.text, err = signedSSH(j.order, ca)
 		return err
 	})
 }
 
-// keepSSH writes the certificate down.
+// keepSSH writes the certificate down. It fails with Busy when what it was decided by
+// has changed meanwhile.
 func (c *Core) keepSSH(tx *store.Tx, who clm.Actor, j sshJob) (got SSHIssued, err error) {
-	if _, err := j.SSHRequest.template(tx, who); err != nil {
+	now, err := j.SSHRequest.template(tx, who)
+	if err != nil {
 		return got, err // a right was taken away meanwhile
 	}
+	if !now.isAs(j.template) {
+		return got, clm.About(string(now.DN), clm.Busy)
+	}
+	j.template = now
 	p, err := j.place(tx, who)
 	if err != nil {
 		return got, err

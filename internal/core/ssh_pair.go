@@ -137,6 +137,8 @@ func (c *Core) sshKey(ctx context.Context, n NewSSHKeyPair) (key crypto.Signer, 
 	if err == nil {
 		if _, bad := pki.EncodeSSHPublicKey(key.Public(), n.Name); bad != nil {
 			err = clm.Fail(clm.Invalid, "name", n.Name)
+		} else if _, bad := pki.EncodeSSHPrivateKey(key, n.Name, nil); bad != nil {
+			err = &clm.Error{Kind: clm.Invalid, Field: "private-key", Err: bad} // there are keys that can be read and have no such form
 		}
 	}
 	return key, err

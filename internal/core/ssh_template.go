@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -50,9 +49,20 @@ func (t SSHTemplate) class() clm.Class {
 // sshChoices are the settings of which only some values make sense, in lower case; who
 // says anything else would get certificates that he does not expect.
 var sshChoices = map[clm.Attr][]string{
-	clm.SSHType:    {"", clm.SSHForUsers, "user", clm.SSHForHosts},
-	clm.SSHKeyFrom: {"", clm.SSHKeyOfClient, clm.SSHKeyOfService, "both"},
+	clm.SSHType:               {"", clm.SSHForUsers, "user", clm.SSHForHosts},
+	clm.SSHKeyFrom:            {"", clm.SSHKeyOfClient, clm.SSHKeyOfService, "both"},
+	clm.SSHOwnKeyID:           sshAnswers,
+	clm.SSHOwnPrincipals:      sshAnswers,
+	clm.SSHOwnExtensions:      sshAnswers,
+	clm.SSHOwnForceCommand:    sshAnswers,
+	clm.SSHOwnSourceAddresses: sshAnswers,
 }
+
+// sshYes are the words that allow, and sshAnswers all that are understood.
+var (
+	sshYes     = []string{"1", "yes", "true"}
+	sshAnswers = append([]string{"", "0", "no", "false"}, sshYes...)
+)
 
 // check fails with Unsupported, of the Field "template", where a setting makes no sense.
 func (t SSHTemplate) check() error {
@@ -78,13 +88,11 @@ var sshOwn = map[clm.Attr]struct{ value, allowed clm.Attr }{
 // sshOwn. Unless the template says so or not, they may say what it leaves open, or has
 // a list for: what it says without one is meant to hold.
 func (t SSHTemplate) Lets(own clm.Attr) bool {
-	switch strings.ToLower(t.value(own)) {
-	case "":
+	word := strings.ToLower(t.value(own))
+	if word == "" {
 		return len(t.Own[sshOwn[own].value]) == 0 || len(t.Own[sshOwn[own].allowed]) > 0
-	case "0", "no", "false":
-		return false
 	}
-	return true
+	return slices.Contains(sshYes, word)
 }
 
 // sshTemplateDN is the DN of the template that a client names, by its DN or by its
@@ -140,6 +148,12 @@ func readSSHTemplate(tx *store.Tx, o *clm.Object) (t SSHTemplate, err error) {
 	return t, err
 }
 
+// isAs reports whether the template and its key pair are unchanged since they were read
+// as before.
+func (t SSHTemplate) isAs(before SSHTemplate) bool {
+	return t.ID == before.ID && t.Revision == before.Revision && t.Signer.ID == before.Signer.ID && t.Signer.Revision == before.Signer.Revision
+}
+
 // objectNamed is the object that a value names; nil where there is none.
 func objectNamed(tx *store.Tx, value string) (*clm.Object, error) {
 	if value == "" {
@@ -155,7 +169,8 @@ func objectNamed(tx *store.Tx, value string) (*clm.Object, error) {
 // order is what is to stand in the certificate of a request, but for its serial
 // number and key id. It fails with Violation, whose Field is what the template does
 // not allow, and Value what was asked for: "key-from" is who makes the key, one that
-// begins with "own-" is what requests may not say at all. And it fails with Invalid,
+// begins with "own-" is what requests may not say at all, and "no-force-command" that
+// there has to be one. And it fails with Invalid,
 // and with Unsupported, of the Field "template", where a setting makes no sense.
 func (t SSHTemplate) order(r SSHRequest, now time.Time) (o pki.SSHOrder, err error) {
 	if err := t.check(); err != nil {
@@ -219,7 +234,9 @@ func (t SSHTemplate) takePrincipals(r SSHRequest, o *pki.SSHOrder) error {
 		return clm.Fail(clm.Violation, "own-principals", strings.Join(r.Principals, ", "))
 	}
 	for _, p := range r.Principals {
-		if !t.fits(clm.SSHPrincipalsIn, p) {
+		// Clients take the principals of a host for patterns of names.
+		isPattern := o.Host && strings.ContainsAny(p, "*?")
+		if !t.fits(clm.SSHPrincipalsIn, p) || isPattern && !slices.Contains(t.Own[clm.SSHPrincipalsIn], p) {
 			return clm.Fail(clm.Violation, "principal", p)
 		}
 	}
@@ -232,13 +249,28 @@ func (t SSHTemplate) fits(a clm.Attr, text string) bool {
 	return len(t.Own[a]) == 0 || slices.ContainsFunc(t.Own[a], func(pattern string) bool { return isLike(pattern, text) })
 }
 
-var wildcards = strings.NewReplacer(`\*`, `.*`, `\?`, `.`)
-
 // isLike reports whether the text is the pattern, in which * stands for any run of
-// characters and ? for one. To SSH servers letters of another case are others.
+// characters and ? for one. To SSH servers letters of another case are others. It takes
+// at most as many steps as the pattern's length times that of the text.
 func isLike(pattern, text string) bool {
-	expression, err := regexp.Compile(`(?s)\A` + wildcards.Replace(regexp.QuoteMeta(pattern)) + `\z`)
-	return err == nil && expression.MatchString(text)
+	p, s := []rune(pattern), []rune(text)
+	next, run, runEnd := 0, -1, 0 // run is what follows the last *, which stands for s up to runEnd
+	for at := 0; at < len(s); {
+		switch {
+		case next < len(p) && p[next] == '*':
+			next++
+			run, runEnd = next, at
+		case next < len(p) && (p[next] == '?' || p[next] == s[at]):
+			next++
+			at++
+		case run >= 0: // let the last * have one character more
+			runEnd++
+			next, at = run, runEnd
+		default:
+			return false
+		}
+	}
+	return strings.Trim(string(p[next:]), "*") == ""
 }
 
 func (t SSHTemplate) takeExtensions(r SSHRequest, o *pki.SSHOrder) error {
@@ -264,11 +296,15 @@ func (t SSHTemplate) takeExtensions(r SSHRequest, o *pki.SSHOrder) error {
 	return nil
 }
 
+// takeCommand takes no certificate for any command where only some are allowed. Those of
+// hosts have none at all.
 func (t SSHTemplate) takeCommand(r SSHRequest, o *pki.SSHOrder) error {
-	o.ForceCommand = r.ForceCommand
+	o.ForceCommand = cmp.Or(r.ForceCommand, t.value(clm.SSHForceCommand))
 	switch {
+	case o.ForceCommand == "" && len(t.Own[clm.SSHForceCommandsIn]) > 0 && !o.Host:
+		return clm.Fail(clm.Violation, "no-force-command", "")
 	case r.ForceCommand == "":
-		o.ForceCommand = t.value(clm.SSHForceCommand)
+		return nil
 	case !t.Lets(clm.SSHOwnForceCommand):
 		return clm.Fail(clm.Violation, "own-force-command", r.ForceCommand)
 	case !t.fits(clm.SSHForceCommandsIn, r.ForceCommand):
@@ -277,9 +313,14 @@ func (t SSHTemplate) takeCommand(r SSHRequest, o *pki.SSHOrder) error {
 	return nil
 }
 
+// takeSources takes all that is allowed where nothing else is said. Certificates of
+// hosts have no sources.
 func (t SSHTemplate) takeSources(r SSHRequest, o *pki.SSHOrder) error {
 	if len(r.Sources) == 0 {
 		o.SourceAddresses = t.Own[clm.SSHSourceAddresses]
+		if len(o.SourceAddresses) == 0 && !o.Host {
+			o.SourceAddresses = t.Own[clm.SSHSourceNetworksIn]
+		}
 		return nil
 	}
 	if !t.Lets(clm.SSHOwnSourceAddresses) {

@@ -98,7 +98,12 @@ func TestSSHTemplatesBindRequests(t *testing.T) {
 		"badmax": {clm.SSHMaxValidity: {"long"}}, "badkey": {clm.KeyAlgorithm: {"DSA"}}, "nobody": {clm.SSHPrincipals: nil}, "fixed": {
 			clm.SSHKeyID: {"it"}, clm.SSHOwnPrincipals: nil, clm.SSHExtensions: {"permit-pty"}, clm.SSHForceCommand: {"/bin/true"}, clm.SSHSourceAddresses: {"10.0.0.1"},
 		},
-		"badtype": {clm.SSHType: {"hosts"}}, "badfrom": {clm.SSHKeyFrom: {"me"}},
+		"badtype": {clm.SSHType: {"hosts"}}, "badfrom": {clm.SSHKeyFrom: {"me"}}, "badword": {clm.SSHOwnKeyID: {"maybe"}}, "nay": {clm.SSHOwnPrincipals: {"No"}},
+		"sources": {clm.SSHSourceNetworksIn: {"10.0.0.0/8", "2001:db8::/32"}}, "commands": {clm.SSHForceCommandsIn: {"/bin/*"}},
+		"hosts": {
+			clm.SSHType: {"host"}, clm.SSHPrincipals: {"*.test"}, clm.SSHPrincipalsIn: {"*.example.com", "web?"},
+			clm.SSHSourceNetworksIn: {"10.0.0.0/8"}, clm.SSHForceCommandsIn: {"/bin/*"},
+		},
 	} {
 		addSSHTemplate(t, r, name, own)
 	}
@@ -130,6 +135,27 @@ func TestSSHTemplatesBindRequests(t *testing.T) {
 		{name: "a principal that is not allowed", ask: core.SSHRequest{Principals: []string{"dev", "root"}}, kind: clm.Violation, field: "principal"},
 		{name: "a principal in another case", ask: core.SSHRequest{Principals: []string{"OPS"}}, kind: clm.Violation, field: "principal"},
 		{name: "a principal that begins well", ask: core.SSHRequest{Principals: []string{"ops\nroot"}}, kind: clm.Violation, field: "principal"},
+		{name: "more principals than fit", ask: core.SSHRequest{Principals: numbers(257)}, kind: clm.Invalid, field: "order"},
+		{name: "the same principal too often", ask: core.SSHRequest{Principals: slices.Repeat([]string{"dev"}, 257)}, kind: clm.Invalid, field: "order"},
+		{name: "a principal longer than fits", ask: core.SSHRequest{Principals: []string{strings.Repeat("x", 256)}}, kind: clm.Invalid, field: "order"},
+		{name: "more sources than fit", ask: core.SSHRequest{Sources: numbers(257)}, kind: clm.Invalid, field: "order"},
+		{name: "more extensions than fit", ask: core.SSHRequest{Extensions: valueless(65)}, kind: clm.Invalid, field: "order"},
+		{name: "a command longer than fits", ask: core.SSHRequest{ForceCommand: strings.Repeat("x", 4097)}, kind: clm.Invalid, field: "order"},
+		{name: "no sources where some are allowed", template: "sources", check: func(f pki.SSHFacts) bool {
+			return slices.Equal(f.SourceAddresses, []string{"10.0.0.0/8", "2001:db8::/32"})
+		}},
+		{name: "no command where some are allowed", template: "commands", kind: clm.Violation, field: "no-force-command"},
+		{name: "a command where some are allowed", template: "commands", ask: core.SSHRequest{ForceCommand: "/bin/id"}, check: func(f pki.SSHFacts) bool { return f.ForceCommand == "/bin/id" }},
+		{name: "a host with nothing of what users have to have", template: "hosts", check: func(f pki.SSHFacts) bool {
+			return f.Host && f.ForceCommand == "" && f.SourceAddresses == nil && slices.Equal(f.Principals, []string{"*.test"})
+		}},
+		{name: "all hosts of a domain", template: "hosts", ask: core.SSHRequest{Principals: []string{"*.example.com", "a.example.com"}}, check: func(f pki.SSHFacts) bool { return len(f.Principals) == 2 }},
+		{name: "more hosts than the pattern has", template: "hosts", ask: core.SSHRequest{Principals: []string{"*?.example.com"}}, kind: clm.Violation, field: "principal"},
+		{name: "any character of a host", template: "hosts", ask: core.SSHRequest{Principals: []string{"?.example.com"}}, kind: clm.Violation, field: "principal"},
+		{name: "all hosts by a template that allows any", template: "host", ask: core.SSHRequest{Principals: []string{"*"}}, kind: clm.Violation, field: "principal"},
+		{name: "a user with an asterisk", template: "any", ask: core.SSHRequest{Principals: []string{"*"}}, check: func(f pki.SSHFacts) bool { return f.Principals[0] == "*" }},
+		{name: "a template with another word than yes and no", template: "badword", ask: core.SSHRequest{KeyID: "x"}, kind: clm.Unsupported, field: "template"},
+		{name: "principals where the template says no", template: "nay", ask: core.SSHRequest{Principals: []string{"x"}}, kind: clm.Violation, field: "own-principals"},
 		{name: "two principals in one", template: "any", ask: core.SSHRequest{Principals: []string{"a,root"}}, kind: clm.Invalid, field: "order"},
 		{name: "no principals", template: "nobody", kind: clm.Invalid, field: "order"},
 		{name: "another extension", ask: core.SSHRequest{Extensions: map[string]string{"permit-user-rc": ""}}, kind: clm.Violation, field: "extension"},
@@ -194,6 +220,14 @@ func TestSSHTemplatesBindRequests(t *testing.T) {
 			}
 		})
 	}
+}
+
+func valueless(n int) map[string]string {
+	values := map[string]string{}
+	for _, name := range numbers(n) {
+		values[name] = ""
+	}
+	return values
 }
 
 func numbers(n int) (list []string) {
@@ -305,7 +339,7 @@ func TestSSHSecretsAreTheObjectsOwn(t *testing.T) {
 			t.Errorf("got %v, %v, want no key", got.HasKey, err)
 		}
 		id, _ := strconv.ParseInt(number, 10, 64)
-		if err := r.OwnSecret(ctx, r.Admin, id, string(issued.DN)); err != nil {
+		if err := r.DB.Write(ctx, store.Entry{Actor: clm.System, Action: "test"}, func(tx *store.Tx) error { return tx.OwnSecret(id, issued.ID) }); err != nil {
 			t.Fatal(err)
 		}
 		got, err = r.RetrieveSSH(ctx, r.Admin, core.RetrieveSSH{DN: string(issued.DN), WithKey: true})
@@ -456,6 +490,128 @@ func TestSSHRights(t *testing.T) {
 		for _, e := range entries {
 			if !strings.HasPrefix(e.Detail, "serial number ") {
 				t.Errorf("got %q", e.Detail)
+			}
+		}
+	})
+}
+
+// An object has the name that its client gave it, as name or as key id. One that was
+// made here is that of one certificate alone.
+func TestSSHNamesKeepUsersApart(t *testing.T) {
+	t.Parallel()
+	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+		r := sshRig(t, d, "users", nil)
+		addSSHTemplate(t, r, "team", map[clm.Attr][]string{clm.SSHKeyID: {`CORP\team`}})
+		long := strings.Repeat("x", 200)
+		addSSHTemplate(t, r, "long", map[clm.Attr][]string{clm.SSHKeyID: {long + strings.Repeat("y", 55)}})
+		for _, c := range []struct {
+			ask        core.SSHRequest
+			name       string // {n}: the serial number
+			keyID      string
+			isReplaced bool // by a second request
+		}{
+			{core.SSHRequest{Template: "users", Name: "a", KeyID: `CORP\alice`}, "a", `CORP\alice`, true},
+			{core.SSHRequest{Template: "users", KeyID: "alice"}, "alice", "alice", true},
+			{core.SSHRequest{Template: "users", KeyID: `CORP\alice`}, "CORP_alice-{n}", `CORP\alice`, false},
+			{core.SSHRequest{Template: "users"}, "ssh-{n}", "ssh-{n}", false},
+			{core.SSHRequest{Template: "team"}, "CORP_team-{n}", `CORP\team`, false},
+			{core.SSHRequest{Template: "team", Name: "b"}, "b", `CORP\team`, true},
+		} {
+			first, second := requestSSH(t, r, c.ask), requestSSH(t, r, c.ask)
+			with := strings.NewReplacer("{n}", strconv.FormatUint(second.Facts.Serial, 10))
+			if second.DN.Name() != with.Replace(c.name) || second.Facts.KeyID != with.Replace(c.keyID) || (first.ID == second.ID) != c.isReplaced {
+				t.Errorf("%+v: got %s with key id %s, replaced %v", c.ask, second.DN, second.Facts.KeyID, first.ID == second.ID)
+			}
+		}
+		if got := requestSSH(t, r, core.SSHRequest{Template: "long"}); !strings.HasPrefix(got.DN.Name(), long) || !strings.HasSuffix(got.DN.Name(), fmt.Sprintf("-%d", got.Facts.Serial)) {
+			t.Errorf("got %s", got.DN)
+		}
+	})
+}
+
+// Serial numbers are random and not those of a counter: they do not come again when the
+// database is one of yesterday.
+func TestSSHSerialsAreRandom(t *testing.T) {
+	t.Parallel()
+	r := sshRig(t, coretest.CopyOf(t, coretest.SetUp(t, oneDatabase(t))), "users", nil)
+	var all, same uint64 = 0, 1<<64 - 1
+	for range 16 {
+		serial := requestSSH(t, r, core.SSHRequest{Template: "users"}).Facts.Serial
+		all, same = all|serial, same&serial
+	}
+	if all>>63 != 0 || all>>48 == 0 || all == same {
+		t.Errorf("got the bits %x in all and %x in each, want 63 random ones", all, same)
+	}
+}
+
+// What fits into a certificate until the real key signs it is refused as well.
+func TestSSHCertificatesThatAreTooLongAreRefused(t *testing.T) {
+	t.Parallel()
+	r := sshRig(t, coretest.CopyOf(t, coretest.SetUp(t, oneDatabase(t))), "users", nil)
+	const pair = core.SSHKeyPairsDN + `\RSA`
+	if _, err := r.PutSSHKeyPair(context.Background(), r.Admin, core.PutSSHKeyPair{DN: pair, Algorithm: "RSA2048"}); err != nil {
+		t.Fatal(err)
+	}
+	addSSHTemplate(t, r, "rsa", map[clm.Attr][]string{clm.SSHSigner: {pair}})
+	extensions := map[string]string{}
+	for i := range 11 {
+		extensions[fmt.Sprintf("x%d@test", i)] = strings.Repeat("x", 4096)
+	}
+	var issued, refused int
+	for n := 2000; n <= 4000; n += 200 {
+		extensions["y@test"] = strings.Repeat("y", n)
+		_, err := r.RequestSSH(context.Background(), r.Admin, core.SSHRequest{Template: "rsa", KeyID: "long", Extensions: extensions})
+		switch e := clm.AsError(err); {
+		case err == nil:
+			issued++
+		case e.Kind == clm.Invalid && e.Field == "order":
+			refused++
+		default:
+			t.Errorf("%d bytes: got %v", n, err)
+		}
+	}
+	if issued == 0 || refused == 0 {
+		t.Errorf("%d were issued and %d refused, want some of both", issued, refused)
+	}
+}
+
+// Who asks while a template or its key pair is changed gets a certificate by what holds
+// when it is kept.
+func TestSSHCertificatesFollowTheirTemplate(t *testing.T) {
+	t.Parallel()
+	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+		r := sshRig(t, d, "users", nil)
+		const template = core.SSHTemplatesDN + `\users`
+		for i, c := range []core.Put{
+			{DN: template, Class: clm.SSHTemplate, Own: map[clm.Attr][]string{clm.SSHPrincipals: {"somebody"}}},
+			{DN: sshPair, Class: clm.SSHKeyPair, Own: map[clm.Attr][]string{clm.Description: {"ours"}}},
+		} {
+			free := r.Occupy()
+			before, err := r.Entries("request SSH certificate")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got core.SSHIssued
+			var failed error
+			var asking sync.WaitGroup
+			asking.Go(func() {
+				got, failed = r.RequestSSH(context.Background(), r.Admin, core.SSHRequest{Template: "users", KeyID: "alice"})
+			})
+			decided := func() int {
+				entries, err := r.Entries("request SSH certificate")
+				if err != nil {
+					t.Error(err)
+				}
+				return len(entries) - len(before)
+			}
+			for until := time.Now().Add(time.Minute); decided() == 0 && time.Now().Before(until); {
+				time.Sleep(10 * time.Millisecond)
+			}
+			putSSH(t, r, c)
+			free()
+			asking.Wait()
+			if failed != nil || decided() != 2 || !slices.Equal(got.Facts.Principals, []string{"somebody"}) {
+				t.Errorf("%d: got a certificate for %v, %v, after %d decisions, want somebody and 2", i, got.Facts.Principals, failed, decided())
 			}
 		}
 	})

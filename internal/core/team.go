@@ -96,9 +96,9 @@ type Unknown struct {
 }
 
 // AddTeam makes a team of the name, and a folder of that name directly below the policy
-// folder; one that is there and belongs to no team is taken. The group has TeamRights on
-// it and on the assets. Only a master may, and one owner at least must be known. Kinds:
-// GroupKinds.
+// folder; one that is there and belongs to no team is taken, and outlives the team. The
+// group has TeamRights on it and on the assets. Only a master may, and one owner at least
+// must be known. Kinds: GroupKinds.
 func (c *Core) AddTeam(ctx context.Context, who clm.Actor, name string, t TeamChange) (made Principal, unknown Unknown, err error) {
 	if err := clm.CheckName(name); err != nil {
 		return made, unknown, err
@@ -113,12 +113,12 @@ func (c *Core) AddTeam(ctx context.Context, who clm.Actor, name string, t TeamCh
 		if err != nil {
 			return err
 		}
-		folder, err := teamFolder(tx, name)
+		folder, err := teamFolder(tx, name, g.ID)
 		if err != nil {
 			return err
 		}
 		set(g.object.Own, clm.TeamFolder, clm.Ref(folder))
-		if err := grantTeam(tx, folder, g.ID, TeamRights); err != nil {
+		if err := grantTeam(tx, folder, g.ID); err != nil {
 			return err
 		}
 		made = principalOf(g.Principal)
@@ -128,8 +128,9 @@ func (c *Core) AddTeam(ctx context.Context, who clm.Actor, name string, t TeamCh
 	return made, unknown, err
 }
 
-// teamFolder finds or makes the folder of a new team.
-func teamFolder(tx *store.Tx, name string) (clm.ObjectID, error) {
+// teamFolder finds or makes the folder of a new team. One that is made says so, by
+// having been created by the team.
+func teamFolder(tx *store.Tx, name string, team clm.PrincipalID) (clm.ObjectID, error) {
 	dn := clm.PolicyDN.Child(name)
 	path, err := tx.Path(dn)
 	if errors.Is(err, clm.NotFound) {
@@ -137,7 +138,7 @@ func teamFolder(tx *store.Tx, name string) (clm.ObjectID, error) {
 		if err != nil {
 			return "", err
 		}
-		o := &clm.Object{DN: dn, Class: clm.Folder}
+		o := &clm.Object{DN: dn, Class: clm.Folder, Own: map[clm.Attr][]string{clm.CreatedBy: {string(team)}}}
 		err = tx.AddObject(o, above.Last().ID)
 		return o.ID, err
 	}
@@ -225,15 +226,16 @@ func (g *group) become(tx *store.Tx, who clm.Actor, t TeamChange) (unknown Unkno
 			return unknown, err
 		}
 	}
-	owners := g.object.Own[clm.Owners]
+	known, err := tx.Principals()
+	if err != nil {
+		return unknown, err
+	}
+	owners := knownOwners(known, g.object.Own[clm.Owners])
 	if t.Owners != nil || len(owners) == 0 {
-		known, err := tx.Principals()
-		if err != nil {
-			return unknown, err
-		}
 		owners = nil
+		find := finder(known)
 		for i, ref := range t.Owners {
-			if p := ref.find(known); p != nil && p.ID != g.ID {
+			if p := find(ref); p != nil && p.ID != g.ID {
 				owners = append(owners, string(p.ID))
 			} else {
 				unknown.Owners = append(unknown.Owners, i)
@@ -251,9 +253,8 @@ func (g *group) become(tx *store.Tx, who clm.Actor, t TeamChange) (unknown Unkno
 	if err != nil {
 		return unknown, err
 	}
-	known, err := tx.Principals()
 	tx.About(string(g.object.DN), saying("owned by", peopleOf(known, owners)))
-	return unknown, err
+	return unknown, nil
 }
 
 func stringOf(s *string) string {
@@ -270,9 +271,9 @@ func (g *group) setMembers(tx *store.Tx, refs []PrincipalRef, owners []string) (
 	if err != nil {
 		return nil, err
 	}
-	wanted := map[clm.PrincipalID]bool{}
+	wanted, find := map[clm.PrincipalID]bool{}, finder(known)
 	for _, ref := range refs {
-		if p := ref.find(known); p != nil {
+		if p := find(ref); p != nil {
 			wanted[p.ID] = true
 		}
 	}
@@ -302,7 +303,8 @@ func refsTo(ids []string) (refs []PrincipalRef) {
 	return refs
 }
 
-// setAssets says which folders are the team's assets.
+// setAssets says which folders are the team's assets. Those that the actor does not see
+// stay: they cannot be named.
 func (g *group) setAssets(tx *store.Tx, who clm.Actor, dns []string) error {
 	had := refsOf(g.object, clm.Assets)
 	var has []clm.ObjectID
@@ -329,13 +331,20 @@ func (g *group) setAssets(tx *store.Tx, who clm.Actor, dns []string) error {
 			has = append(has, o.ID)
 		}
 	}
+	for _, id := range had {
+		if hidden, err := isHidden(tx, who, id); err != nil {
+			return err
+		} else if hidden {
+			has = append(has, id)
+		}
+	}
 	refs := make([]string, 0, len(has))
 	for _, id := range has {
 		refs = append(refs, clm.Ref(id))
 		if slices.Contains(had, id) {
 			continue // its entry may have been changed since
 		}
-		if err := grantTeam(tx, id, g.ID, TeamRights); err != nil {
+		if err := grantTeam(tx, id, g.ID); err != nil {
 			return err
 		}
 	}
@@ -343,12 +352,21 @@ func (g *group) setAssets(tx *store.Tx, who clm.Actor, dns []string) error {
 		if slices.Contains(has, id) || slices.Contains(refsOf(g.object, clm.TeamFolder), id) {
 			continue
 		}
-		if err := grantTeam(tx, id, g.ID, 0); err != nil {
+		if err := ungrantTeam(tx, id, g.ID); err != nil {
 			return err
 		}
 	}
 	set(g.object.Own, clm.Assets, refs...)
 	return nil
+}
+
+// isHidden reports whether the object is there, but the actor does not see it.
+func isHidden(tx *store.Tx, who clm.Actor, id clm.ObjectID) (bool, error) {
+	path, err := tx.PathByID(id)
+	if errors.Is(err, clm.NotFound) {
+		return false, nil
+	}
+	return err == nil && !path.Rights(who).Has(clm.View), err
 }
 
 // An OwnersChange lets users and groups own a team, or own it no longer.
@@ -368,8 +386,9 @@ func (c *Core) ChangeOwners(ctx context.Context, who clm.Actor, o OwnersChange) 
 		}
 		unknown = nil
 		owners := slices.Clone(g.object.Own[clm.Owners])
+		find := finder(known)
 		for i, ref := range o.Owners {
-			p := ref.find(known)
+			p := find(ref)
 			switch {
 			case p == nil, p.ID == g.ID:
 				unknown = append(unknown, i)
@@ -403,34 +422,44 @@ func peopleOf(known map[clm.PrincipalID]*store.Principal, ids []string) (names [
 	return names
 }
 
-// DeleteTeam takes a team away, with its rights on its folders. The folder that was made
-// with it goes along when nothing is below it, and nobody has said anything of it. Kinds:
-// GroupKinds.
+// DeleteTeam takes a team away, with its rights on its folders. The folder that AddTeam
+// made for it goes along when the actor may delete it, nothing is below it, and nobody
+// has said anything of it. Kinds: GroupKinds.
 func (c *Core) DeleteTeam(ctx context.Context, who clm.Actor, ref PrincipalRef) error {
 	return c.inTeam(ctx, who, "delete team", ref, func(tx *store.Tx, g *group) error {
-		folders := refsOf(g.object, clm.TeamFolder)
+		var made []clm.Path
+		for _, id := range refsOf(g.object, clm.TeamFolder) {
+			path, err := tx.PathByID(id)
+			switch {
+			case errors.Is(err, clm.NotFound):
+			case err != nil:
+				return err
+			case firstOf(path.Last(), clm.CreatedBy) == string(g.ID) && path.Rights(who).Has(clm.Delete): // as long as the team has its own
+				made = append(made, path)
+			}
+		}
 		if err := c.deleteGroup(tx, g); err != nil {
 			return err
 		}
-		for _, id := range folders {
-			path, err := tx.PathByID(id)
-			if errors.Is(err, clm.NotFound) {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			below, err := tx.Children(id)
-			if err != nil {
-				return err
-			}
-			if o := path.Last(); o.Class != clm.Folder || len(below) > 0 || len(o.Policy)+len(o.Grants)+len(o.Own) > 0 {
-				continue
-			}
-			if err := c.deleteOne(tx, path); err != nil {
+		for _, path := range made {
+			if err := c.deleteUnused(tx, path.Last().ID); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// deleteUnused deletes a folder that holds nothing, and of which nothing is said but who
+// created it.
+func (c *Core) deleteUnused(tx *store.Tx, id clm.ObjectID) error {
+	path, err := tx.PathByID(id)
+	if err != nil {
+		return err
+	}
+	below, err := tx.Children(id)
+	if o := path.Last(); err != nil || o.Class != clm.Folder || len(below) > 0 || len(o.Policy)+len(o.Grants) > 0 || len(o.Own) > 1 {
+		return err
+	}
+	return c.deleteOne(tx, path)
 }

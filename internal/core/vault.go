@@ -111,14 +111,15 @@ func lookupHash(kind int64, plain secret.Plain) []byte {
 	return hash[:]
 }
 
-// replaceSecret seals plain in the place of what the secret has held. It does so for
-// secrets that are no certificates.
-func (c *Core) replaceSecret(tx *store.Tx, id int64, plain secret.Plain) error {
+// replaceSecret seals plain in the place of what the secret has held, and makes it one
+// of the kind, which is not that of certificates. An empty keyname leaves the one that
+// it has.
+func (c *Core) replaceSecret(tx *store.Tx, id, kind int64, keyname string, plain secret.Plain) error {
 	sealed, err := c.box.Seal(plain, secretBind(id))
 	if err != nil {
 		return err
 	}
-	return tx.ReplaceSecret(id, sealed)
+	return tx.RefillSecret(store.Secret{ID: id, Kind: kind, Keyname: keyname, Sealed: sealed})
 }
 
 // openSecret is what was sealed with addSecret. It fails with NotFound, with the

@@ -2,6 +2,7 @@ package core
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
@@ -18,9 +19,9 @@ import (
 
 // Limits of the certificates in the vault.
 const (
-	MaxCollection     = 100   // that are added in one go
-	maxDaysAhead      = 36500 // for which what expires is looked for
-	maxFoundWithFacts = 1000  // that are handed out by a fact
+	MaxCollection   = 100   // that are added in one go
+	maxDaysAhead    = 36500 // for which what expires is looked for
+	maxCertificates = 1000  // that are handed out in one go
 )
 
 // AddCertificates asks for certificates to be kept in the vault.
@@ -35,7 +36,8 @@ type AddCertificates struct {
 // whether it was there before: then it has one owner more. A certificate that is the
 // owner's own already, as a version, is there; that of another place is kept once
 // more, because its version goes with that place. It fails with Invalid, NotFound,
-// Denied and, for facts about a version, Unsupported.
+// Denied, for facts about what others own too that the actor may not write as well, and
+// for those about a version Unsupported.
 func (c *Core) AddCertificates(ctx context.Context, who clm.Actor, a AddCertificates) (id int64, existed bool, err error) {
 	keyname, err := readKeyname(a.Keyname)
 	if err != nil {
@@ -49,13 +51,14 @@ func (c *Core) AddCertificates(ctx context.Context, who clm.Actor, a AddCertific
 		if err != nil {
 			return err
 		}
-		for i, der := range slices.Backward(a.Certificates) { // the leaf comes last
-			var isVersion bool
-			if id, existed, isVersion, err = c.keepCertificate(tx, owner, keyname, der); err != nil {
+		for _, der := range slices.Backward(a.Certificates) { // the leaf comes last
+			if id, existed, err = c.keepCertificate(tx, owner, keyname, der); err != nil {
 				return err
 			}
-			if i == 0 && isVersion && len(a.Facts) > 0 {
-				return clm.Fail(clm.Unsupported, "fact", fmt.Sprint(id))
+		}
+		if len(a.Facts) > 0 {
+			if _, err := findSecret(tx, who, id, "fact"); err != nil {
+				return err
 			}
 		}
 		tx.About(string(owner.DN), aboutSecret(id, VaultCertificate))
@@ -88,28 +91,28 @@ func (a AddCertificates) check() error {
 
 // keepCertificate finds the certificate, DER, in the vault, or adds it, and makes the
 // object an owner.
-func (c *Core) keepCertificate(tx *store.Tx, owner *clm.Object, keyname string, der []byte) (id int64, existed, isVersion bool, err error) {
+func (c *Core) keepCertificate(tx *store.Tx, owner *clm.Object, keyname string, der []byte) (id int64, existed bool, err error) {
 	versions, err := versionsWith(tx, der)
 	if err != nil {
-		return 0, false, false, err
+		return 0, false, err
 	}
 	for _, v := range versions {
 		if v.Certificate == owner.ID {
-			return int64(v.ID), true, true, nil
+			return int64(v.ID), true, nil
 		}
 	}
 	hash := sha256.Sum256(der)
 	id, err = tx.SecretWithHash(VaultCertificate, hash[:])
 	switch {
 	case err == nil:
-		return id, true, false, tx.OwnSecret(id, owner.ID)
+		return id, true, tx.OwnSecret(id, owner.ID)
 	case !errors.Is(err, clm.NotFound):
-		return 0, false, false, err
+		return 0, false, err
 	}
 	if id, err = c.addSecret(tx, VaultCertificate, keyname, secret.NewPlain(der), owner.ID); err != nil {
-		return 0, false, false, err
+		return 0, false, err
 	}
-	return id, false, false, addFacts(tx, id, der)
+	return id, false, addFacts(tx, id, der)
 }
 
 // versionsWith lists the versions that have or had the certificate, DER, in use.
@@ -177,7 +180,7 @@ func certificateEntries(tx *store.Tx, der []byte) (entries []vaultEntry, err err
 type VaultedCertificate struct {
 	ID    int64
 	DER   []byte
-	Facts []Fact // by name
+	Facts []Fact // by name; of RetrieveCertificate only
 }
 
 // RetrieveCertificate hands out a certificate that is in the vault. It fails with
@@ -207,59 +210,60 @@ func (c *Core) vaulted(tx *store.Tx, e vaultEntry) (v VaultedCertificate, err er
 	return VaultedCertificate{ID: e.id, DER: der.Reveal(), Facts: facts}, err
 }
 
-// CertificatesOf lists the certificates that the object owns, archived ones too. It
-// fails with Invalid, NotFound and Denied.
+// CertificatesOf lists the certificates that the object owns, archived ones too: the
+// first thousand, without facts. It fails with Invalid, NotFound and Denied.
 func (c *Core) CertificatesOf(ctx context.Context, who clm.Actor, owner string) (found []VaultedCertificate, err error) {
 	err = c.db.Read(ctx, func(tx *store.Tx) error {
 		o, err := findOwner(tx, who, owner, clm.Read)
 		if err != nil {
 			return err
 		}
-		entries, err := ownedBy(tx, o.ID)
-		if err != nil {
-			return err
+		var entries []vaultEntry
+		for _, kind := range []int64{VaultCertificate, VaultCertificate | Archived} {
+			some, err := ownedBy(tx, o.ID, kind, maxCertificates)
+			if err != nil {
+				return err
+			}
+			entries = append(entries, some...)
 		}
-		found, err = c.allVaulted(tx, entries)
+		slices.SortFunc(entries, byNumber)
+		found, err = c.certificates(ctx, tx, entries)
 		return err
 	})
 	return found, err
 }
 
-// allVaulted hands out those of the entries that are certificates.
-func (c *Core) allVaulted(tx *store.Tx, entries []vaultEntry) (found []VaultedCertificate, err error) {
+// certificates hands out those of the entries that are certificates, at most
+// maxCertificates, without facts.
+func (c *Core) certificates(ctx context.Context, tx *store.Tx, entries []vaultEntry) (found []VaultedCertificate, err error) {
 	for _, e := range entries {
 		if e.kind&^Archived != VaultCertificate {
 			continue
 		}
-		v, err := c.vaulted(tx, e)
-		if err != nil {
+		if len(found) == maxCertificates {
+			break
+		}
+		der, err := c.content(tx, e)
+		if err = cmp.Or(err, ctx.Err()); err != nil {
 			return nil, err
 		}
-		found = append(found, v)
+		found = append(found, VaultedCertificate{ID: e.id, DER: der.Reveal()})
 	}
 	return found, nil
 }
 
 // CertificatesWith lists the certificates of which the fact is known and that the
-// actor may read, as VaultEntriesWith finds them; the first thousand.
+// actor may read, as VaultEntriesWith finds them: the first thousand, without facts.
 func (c *Core) CertificatesWith(ctx context.Context, who clm.Actor, f Fact) (found []VaultedCertificate, err error) {
 	if err := f.check(); err != nil {
 		return nil, err
 	}
 	err = c.db.Read(ctx, func(tx *store.Tx) error {
-		ids, err := entriesWith(tx, who, f)
+		entries, err := entriesWith(ctx, tx, who, f)
 		if err != nil {
 			return err
 		}
-		var entries []vaultEntry
-		for _, id := range ids[:min(len(ids), maxFoundWithFacts)] {
-			e, err := findEntry(tx, id)
-			if err != nil {
-				return err
-			}
-			entries = append(entries, e)
-		}
-		found, err = c.allVaulted(tx, entries)
+		found, err = c.certificates(ctx, tx, entries)
 		return err
 	})
 	return found, err

@@ -16,6 +16,10 @@ import (
 // MaxVaultIDs is how many numbers a lookup answers at most: those that come first.
 const MaxVaultIDs = 100_000
 
+// maxFactsSeen is how many hits of a lookup by a fact are looked at for who needs
+// rights on what is found.
+const maxFactsSeen = 10_000
+
 // versionsAtATime is how many versions are looked at in one go.
 const versionsAtATime = 10_000
 
@@ -130,19 +134,30 @@ func entriesOf(p store.Parts) (entries []vaultEntry) {
 
 // may makes sure that the actor has the right on one of the owners of the entry. To
 // those who see none of them there is no such entry.
-func (e vaultEntry) may(who clm.Actor, need clm.Rights) error {
+func (e vaultEntry) may(who clm.Actor, need clm.Rights) error { return e.mayOn(1, who, need) }
+
+// mayAll is may for what concerns all owners of the entry: the actor needs the right
+// on each.
+func (e vaultEntry) mayAll(who clm.Actor, need clm.Rights) error {
+	return e.mayOn(max(1, len(e.owners)), who, need)
+}
+
+func (e vaultEntry) mayOn(owners int, who clm.Actor, need clm.Rights) error {
 	if who.Master {
 		return nil
 	}
-	seen := false
+	held, seen := 0, false
 	for _, owner := range e.owners {
 		rights := owner.Rights(who)
 		if rights.Has(need) {
-			return nil
+			held++
 		}
 		seen = seen || rights.Has(clm.View)
 	}
-	if !seen {
+	switch {
+	case held >= owners:
+		return nil
+	case !seen:
 		return noVaultEntry(e.id)
 	}
 	return clm.Fail(clm.Denied, "vault-id", strconv.FormatInt(e.id, 10))
@@ -196,42 +211,47 @@ func (c *Core) content(tx *store.Tx, e vaultEntry) (secret.Plain, error) {
 }
 
 // VaultEntriesOf lists the numbers of what the object owns in the vault: the parts of
-// its versions, if it is a certificate, and secrets. kind: only those of the kind; zero:
-// all. It fails with Invalid, NotFound and Denied.
+// its versions, if it is a certificate, and secrets; at most MaxVaultIDs. kind: only
+// those of the kind; zero: all. It fails with Invalid, NotFound and Denied.
 func (c *Core) VaultEntriesOf(ctx context.Context, who clm.Actor, owner string, kind int64) (ids []int64, err error) {
 	err = c.db.Read(ctx, func(tx *store.Tx) error {
 		o, err := findOwner(tx, who, owner, clm.Read)
 		if err != nil {
 			return err
 		}
-		entries, err := ownedBy(tx, o.ID)
+		entries, err := ownedBy(tx, o.ID, kind, MaxVaultIDs)
 		ids = nil
 		for _, e := range entries {
-			if kind == 0 || e.kind == kind {
-				ids = append(ids, e.id)
-			}
+			ids = append(ids, e.id)
 		}
 		return err
 	})
 	return ids, err
 }
 
-// ownedBy lists what the object owns, by number.
-func ownedBy(tx *store.Tx, owner clm.ObjectID) (entries []vaultEntry, err error) {
+// ownedBy lists what the object owns that is of the kind, or all where it is zero, by
+// number and at most so many.
+func ownedBy(tx *store.Tx, owner clm.ObjectID, kind int64, most int) (entries []vaultEntry, err error) {
 	versions, err := tx.PartsIn(owner)
 	if err != nil {
 		return nil, err
 	}
 	for _, p := range versions {
-		entries = append(entries, entriesOf(p)...)
+		for _, e := range entriesOf(p) {
+			if kind == 0 || e.kind == kind {
+				entries = append(entries, e)
+			}
+		}
 	}
-	secrets, err := tx.SecretsOf(owner)
+	secrets, err := tx.FirstSecretsOf(owner, kind, most)
 	for _, s := range secrets {
 		entries = append(entries, vaultEntry{id: s.ID, kind: s.Kind})
 	}
-	slices.SortFunc(entries, func(a, b vaultEntry) int { return cmp.Compare(a.id, b.id) })
-	return entries, err
+	slices.SortFunc(entries, byNumber)
+	return entries[:min(len(entries), most)], err
 }
+
+func byNumber(a, b vaultEntry) int { return cmp.Compare(a.id, b.id) }
 
 // VaultEntries lists the numbers of what there is in the vault, in their order, at
 // most MaxVaultIDs. kind: only those of the kind; zero: all. Only a master may.
@@ -248,7 +268,7 @@ func (c *Core) VaultEntries(ctx context.Context, who clm.Actor, kind int64) (ids
 		if err != nil {
 			return err
 		}
-		parts, err := partsOfKind(tx, kind)
+		parts, err := partsOfKind(ctx, tx, kind)
 		ids = append(ids, parts...)
 		slices.Sort(ids)
 		ids = ids[:min(len(ids), MaxVaultIDs)]
@@ -257,14 +277,20 @@ func (c *Core) VaultEntries(ctx context.Context, who clm.Actor, kind int64) (ids
 	return ids, err
 }
 
+// withPart are the versions that have a part of the kind, where not all have one.
+var withPart = map[int64]store.PartFilter{VaultKey: store.WithKey, VaultCSR: store.WithCSR}
+
 // partsOfKind lists the numbers of the parts of versions that are of the kind, at most
 // MaxVaultIDs.
-func partsOfKind(tx *store.Tx, kind int64) (ids []int64, err error) {
+func partsOfKind(ctx context.Context, tx *store.Tx, kind int64) (ids []int64, err error) {
 	if kind != 0 && !slices.Contains(partKinds[:], kind&^Archived) {
 		return nil, nil
 	}
 	for after := clm.VersionID(0); len(ids) < MaxVaultIDs; {
-		versions, err := tx.PartsAfter(after, versionsAtATime)
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		versions, err := tx.PartsAfter(after, withPart[kind&^Archived], versionsAtATime)
 		if err != nil || len(versions) == 0 {
 			return ids, err
 		}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -23,10 +24,11 @@ type Fact struct {
 	Value any
 }
 
-// Limits of a fact, in characters.
+// Limits of a fact. It is a key of an index, and PostgreSQL takes no more than 2,700
+// bytes for one.
 const (
-	maxFactName  = 255
-	maxFactValue = 4096
+	maxFactName = 255  // characters
+	maxFact     = 2000 // bytes, of the name and the value
 )
 
 // The names of facts of certificates by which they are looked up.
@@ -78,13 +80,12 @@ func (f Fact) check() error {
 	text, _ := f.Value.(string)
 	for _, of := range []struct {
 		field, text string
-		most        int
 		isWrong     bool
 	}{
-		{"name", f.Name, maxFactName, f.Name == ""},
-		{"value", text, maxFactValue, f.Value == nil},
+		{"name", f.Name, f.Name == "" || utf8.RuneCountInString(f.Name) > maxFactName},
+		{"value", text, f.Value == nil || len(f.Name)+len(text) > maxFact},
 	} {
-		if of.isWrong || !utf8.ValidString(of.text) || utf8.RuneCountInString(of.text) > of.most || slices.Contains([]byte(of.text), 0) {
+		if of.isWrong || !utf8.ValidString(of.text) || slices.Contains([]byte(of.text), 0) {
 			return clm.Fail(clm.Invalid, of.field, of.text)
 		}
 	}
@@ -152,7 +153,7 @@ func addFacts(tx *store.Tx, id int64, der []byte) error {
 		return fault(err)
 	}
 	for _, f := range append(facts, Fact{"Store Added", tx.Now}) {
-		if f.check() != nil { // a strange name in a certificate is no reason not to keep it
+		if f.check() != nil { // a strange or long name in a certificate is no reason not to keep it
 			continue
 		}
 		if _, err := tx.AddFact(id, f.stored()); err != nil {
@@ -250,8 +251,9 @@ func (c *Core) Facts(ctx context.Context, who clm.Actor, id int64) (facts []Fact
 }
 
 // VaultEntriesWith lists the numbers of the entries of the vault of which the fact is
-// known, or without a value any of its name, and that the actor may read; of the first
-// MaxVaultIDs. Versions are found by the hash and the serial number of their certificate.
+// known, or without a value any of its name, and that the actor may read: at most
+// MaxVaultIDs, and of the first ten thousand hits for who is no master. Versions are
+// found by the hash and the serial number of their certificate, in any case.
 func (c *Core) VaultEntriesWith(ctx context.Context, who clm.Actor, f Fact) (ids []int64, err error) {
 	probe := f
 	if probe.Value == nil {
@@ -260,45 +262,85 @@ func (c *Core) VaultEntriesWith(ctx context.Context, who clm.Actor, f Fact) (ids
 	if err := probe.check(); err != nil {
 		return nil, err
 	}
-	err = c.db.Read(ctx, func(tx *store.Tx) (err error) {
-		ids, err = entriesWith(tx, who, f)
+	err = c.db.Read(ctx, func(tx *store.Tx) error {
+		entries, err := entriesWith(ctx, tx, who, f)
+		ids = nil
+		for _, e := range entries {
+			ids = append(ids, e.id)
+		}
 		return err
 	})
 	return ids, err
 }
 
-func entriesWith(tx *store.Tx, who clm.Actor, f Fact) (ids []int64, err error) {
-	var found []int64
-	if f.Value == nil {
-		found, err = tx.SecretsWithFactNamed(f.Name, MaxVaultIDs)
-	} else {
-		found, err = tx.SecretsWithFact(f.stored(), MaxVaultIDs)
+// entriesWith is VaultEntriesWith for entries, which it lists without their owners.
+func entriesWith(ctx context.Context, tx *store.Tx, who clm.Actor, f Fact) (entries []vaultEntry, err error) {
+	most := maxFactsSeen
+	if who.Master {
+		most = MaxVaultIDs
 	}
-	if err != nil {
-		return nil, err
+	may := map[clm.ObjectID]bool{} // the actor may read what the owner has
+	add := func(e vaultEntry, owner clm.ObjectID) error {
+		if _, isKnown := may[owner]; !isKnown && !who.Master {
+			paths, err := pathsOf(tx, []clm.ObjectID{owner})
+			if err = cmp.Or(err, ctx.Err()); err != nil {
+				return err
+			}
+			may[owner] = len(paths) > 0 && paths[0].Rights(who).Has(clm.Read)
+		}
+		if who.Master || may[owner] {
+			entries = append(entries, e)
+		}
+		return nil
 	}
+	for _, f := range f.spellings() {
+		secrets, err := tx.SecretsWithFact(f.stored(), most)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range secrets {
+			if err := add(vaultEntry{id: s.ID, kind: s.Kind}, s.Owner); err != nil {
+				return nil, err
+			}
+		}
+		versions, err := versionsLike(tx, f, most)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range versions {
+			kind, _ := kindOfPart(p, CertificatePart)
+			if err := add(vaultEntry{id: int64(p.Version), kind: kind, parts: &p}, p.Certificate); err != nil {
+				return nil, err
+			}
+		}
+	}
+	slices.SortFunc(entries, byNumber)
+	entries = slices.CompactFunc(entries, func(a, b vaultEntry) bool { return a.id == b.id })
+	return entries[:min(len(entries), MaxVaultIDs)], nil
+}
+
+// spellings are the fact as it is given and, where it is a number in hex, as
+// certificateFacts spells it.
+func (f Fact) spellings() []Fact {
+	all := []Fact{f}
 	text, _ := f.Value.(string)
-	var versions []store.Parts
+	for _, name := range []string{factHash, factSerial} {
+		if usual := (Fact{name, strings.ToUpper(text)}); text != "" && strings.EqualFold(f.Name, name) && usual != f {
+			all = append(all, usual)
+		}
+	}
+	return all
+}
+
+// versionsLike lists the versions of whose certificate the fact is known and by which
+// it can be found.
+func versionsLike(tx *store.Tx, f Fact, most int) ([]store.Parts, error) {
+	text, _ := f.Value.(string)
 	switch {
 	case f.Name == factHash && text != "":
-		versions, err = tx.PartsWithHash(text)
+		return tx.PartsWithHash(text, most)
 	case f.Name == factSerial && text != "":
-		versions, err = tx.PartsWithSerial(text, MaxVaultIDs)
+		return tx.PartsWithSerial(text, most)
 	}
-	for _, p := range versions {
-		found = append(found, int64(p.Version))
-	}
-	if slices.Sort(found); who.Master || err != nil {
-		return found, err
-	}
-	for _, id := range found {
-		if err != nil {
-			break
-		}
-		var e vaultEntry
-		if e, err = findEntry(tx, id); err == nil && e.may(who, clm.Read) == nil {
-			ids = append(ids, id)
-		}
-	}
-	return ids, err
+	return nil, nil
 }

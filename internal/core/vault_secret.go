@@ -109,9 +109,8 @@ var formats = map[int64]func(der []byte) error{
 	},
 }
 
-// RetrieveSecret opens what stands under the number. Only a master may, and of what
-// credentials own not even a master: that is RetrieveCredential's business. It fails
-// with Denied and NotFound.
+// RetrieveSecret opens what stands under the number. Only a master may, and what
+// objects keep to themselves not even a master. It fails with Denied and NotFound.
 func (c *Core) RetrieveSecret(ctx context.Context, who clm.Actor, id int64) (kind int64, content secret.Plain, err error) {
 	err = c.db.Write(ctx, store.Entry{Actor: who, Action: "retrieve secret", Subject: fmt.Sprint(id)}, func(tx *store.Tx) error {
 		if !who.Master {
@@ -121,10 +120,8 @@ func (c *Core) RetrieveSecret(ctx context.Context, who clm.Actor, id int64) (kin
 		if err != nil {
 			return err
 		}
-		for _, owner := range e.owners {
-			if class := owner.Last().Class; class.Is(clm.Credential) || class == clm.SSHKeyPair {
-				return clm.Fail(clm.Denied, "vault-id", fmt.Sprint(id))
-			}
+		if e.isKept() {
+			return clm.Fail(clm.Denied, "vault-id", fmt.Sprint(id))
 		}
 		kind = e.kind
 		content, err = c.content(tx, e)
@@ -136,27 +133,50 @@ func (c *Core) RetrieveSecret(ctx context.Context, who clm.Actor, id int64) (kin
 	return kind, content, nil
 }
 
+// keepsToItself reports whether what the object owns is handed out by calls of its own
+// only, as RetrieveCredential. Such a secret gets no other owner: that would have it
+// handed out like any.
+func keepsToItself(o *clm.Object) bool {
+	return slices.ContainsFunc([]clm.Class{clm.Credential, clm.SSHKeyPair, clm.SSHCertificate}, o.Class.Is)
+}
+
+// isKept reports whether an owner keeps the entry to itself.
+func (e vaultEntry) isKept() bool {
+	return slices.ContainsFunc(e.owners, func(path clm.Path) bool { return keepsToItself(path.Last()) })
+}
+
 // OwnSecret gives the secret one more owner. Who does that needs to be allowed to
-// write both the object and an owner that it has: an owner may use it. It fails with
-// Invalid, NotFound, Denied and Unsupported.
+// write both the object and an owner that it has: an owner may use it. Neither may keep
+// it to itself. It fails with Invalid, NotFound, Denied and Unsupported.
 func (c *Core) OwnSecret(ctx context.Context, who clm.Actor, id int64, owner string) error {
 	return c.db.Write(ctx, store.Entry{Actor: who, Action: "own secret", Subject: owner}, func(tx *store.Tx) error {
 		o, err := findOwner(tx, who, owner, clm.Write)
 		if err != nil {
 			return err
 		}
-		if _, err := findSecret(tx, who, id, "owner"); err != nil {
+		e, err := findOwned(tx, who, id, clm.Write)
+		if err != nil {
 			return err
+		}
+		if e.parts != nil {
+			return clm.Fail(clm.Unsupported, "owner", fmt.Sprint(id))
+		}
+		if keepsToItself(o) || e.isKept() {
+			return clm.Fail(clm.Denied, "vault-id", fmt.Sprint(id))
 		}
 		tx.About(string(o.DN), fmt.Sprintf("secret %d", id))
 		return tx.OwnSecret(id, o.ID)
 	})
 }
 
-// findSecret finds an entry of which something is to be changed, which with a part of
-// a version cannot be done: it fails with Unsupported, and what as its Field.
+// findSecret finds an entry of which something is to be changed, for who may write all
+// of its owners. With a part of a version that cannot be done: it fails with
+// Unsupported, and what as its Field.
 func findSecret(tx *store.Tx, who clm.Actor, id int64, what string) (vaultEntry, error) {
-	e, err := findOwned(tx, who, id, clm.Write)
+	e, err := findEntry(tx, id)
+	if err == nil {
+		err = e.mayAll(who, clm.Write)
+	}
 	if err == nil && e.parts != nil {
 		err = clm.Fail(clm.Unsupported, what, fmt.Sprint(id))
 	}
@@ -177,13 +197,16 @@ func (c *Core) DisownSecrets(ctx context.Context, who clm.Actor, owner string) e
 }
 
 // DisownSecret takes the secret from the object, and deletes it when nobody owns it
-// any more. It fails with Invalid, NotFound, Denied and, for a part of a version,
-// Unsupported.
+// any more. An object that keeps its secrets to itself loses all of them or none. It
+// fails with Invalid, NotFound, Denied and, for a part of a version, Unsupported.
 func (c *Core) DisownSecret(ctx context.Context, who clm.Actor, id int64, owner string) error {
 	return c.db.Write(ctx, store.Entry{Actor: who, Action: "disown secret", Subject: owner}, func(tx *store.Tx) error {
 		o, err := findOwner(tx, who, owner, clm.Write)
 		if err != nil {
 			return err
+		}
+		if keepsToItself(o) {
+			return clm.Fail(clm.Denied, "vault-id", fmt.Sprint(id))
 		}
 		tx.About(string(o.DN), fmt.Sprintf("secret %d", id))
 		return disown(tx, id, o)

@@ -3,6 +3,9 @@ package core_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"database/sql"
 	"encoding/base64"
 	"encoding/hex"
@@ -231,7 +234,7 @@ func TestNoSecretIsLeftBehind(t *testing.T) {
 		}
 		count("after one that was there", 1)
 		id := objectID(t, r, dn)
-		check(t, r.OwnSecret(ctx, r.Admin, onlySecret(t, r, dn), core.DefaultZone))
+		share(t, r, onlySecret(t, r, dn), objectID(t, r, core.DefaultZone))
 		check(t, r.DeleteCredential(ctx, r.Admin, dn))
 		count("while somebody else owns it", 1)
 		check(t, r.DisownSecrets(ctx, r.Admin, core.DefaultZone))
@@ -242,6 +245,12 @@ func TestNoSecretIsLeftBehind(t *testing.T) {
 	})
 }
 
+// share gives the secret one more owner, past all rules.
+func share(t testing.TB, r *coretest.Rig, id int64, owner clm.ObjectID) {
+	t.Helper()
+	check(t, r.DB.Write(context.Background(), store.Entry{Action: "share"}, func(tx *store.Tx) error { return tx.OwnSecret(id, owner) }))
+}
+
 func onlySecret(t testing.TB, r *coretest.Rig, owner string) int64 {
 	t.Helper()
 	ids, err := r.VaultEntriesOf(context.Background(), r.Admin, owner, 0)
@@ -250,6 +259,222 @@ func onlySecret(t testing.TB, r *coretest.Rig, owner string) int64 {
 		t.Fatalf("got %d secrets, want one", len(ids))
 	}
 	return ids[0]
+}
+
+// What is handed out by calls of its own gets no other owner, and is not taken from the
+// one that it has by itself, so that it cannot be read like any secret.
+func TestKeptSecretsAreNotShared(t *testing.T) {
+	t.Parallel()
+	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+		r := coretest.New(t, d, coretest.Options{Idle: true})
+		ctx := context.Background()
+		const login = core.DefaultZone + `\login`
+		check(t, r.CreateCredential(ctx, r.Admin, credential(login, "a password to log in")))
+		_, err := r.PutSSHKeyPair(ctx, r.Admin, core.PutSSHKeyPair{DN: sshPair, Algorithm: "ED25519"})
+		check(t, err)
+		const issued = core.DefaultZone + `\issued`
+		put(t, r, issued, clm.SSHUserCertificate, nil)
+		keep(t, r, issued, "a private key")
+		zone := keep(t, r, core.DefaultZone, "a password of the folder")
+		for _, dn := range []string{login, sshPair, issued} {
+			id := onlySecret(t, r, dn)
+			for doing, err := range map[string]error{
+				"sharing it": r.OwnSecret(ctx, r.Admin, id, core.DefaultZone), "sharing with it": r.OwnSecret(ctx, r.Admin, zone, dn),
+				"taking it away": r.DisownSecret(ctx, r.Admin, id, dn),
+			} {
+				if !errors.Is(err, clm.Denied) {
+					t.Errorf("%s: %s: got %v, want %v", dn, doing, err, clm.Denied)
+				}
+			}
+			if _, _, err := r.RetrieveSecret(ctx, r.Admin, id); !errors.Is(err, clm.Denied) {
+				t.Errorf("%s: got %v, want %v", dn, err, clm.Denied)
+			}
+			check(t, r.DisownSecrets(ctx, r.Admin, dn))
+			if _, _, err := r.RetrieveSecret(ctx, r.Admin, id); !errors.Is(err, clm.NotFound) {
+				t.Errorf("%s, without its secrets: got %v, want %v", dn, err, clm.NotFound)
+			}
+		}
+	})
+}
+
+// An update of a credential leaves what others own to them, and makes of its own secret
+// what it should be.
+func TestUpdateOfACredentialMendsItsSecret(t *testing.T) {
+	t.Parallel()
+	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+		r := coretest.New(t, d, coretest.Options{Idle: true})
+		ctx := context.Background()
+		const dn = core.DefaultZone + `\login`
+		k := credential(dn, "the first password")
+		check(t, r.CreateCredential(ctx, r.Admin, k))
+		id := onlySecret(t, r, dn)
+		check(t, r.ChangeSecretKind(ctx, r.Admin, id, core.VaultBlob))
+		k = credential(dn, "the second password")
+		k.Keyname = core.NoProtection
+		check(t, r.UpdateCredential(ctx, r.Admin, k))
+		got, err := r.RetrieveCredential(ctx, r.Admin, k)
+		if used, usedErr := r.ProtectionsInUse(ctx); err != nil || usedErr != nil || got.Vault != core.VaultPassword || !slices.Equal(used, []string{core.NoProtection}) {
+			t.Errorf("got one of kind %d, %v, and the keys %v, %v; want %d and %s", got.Vault, err, used, usedErr, core.VaultPassword, core.NoProtection)
+		}
+		if now := onlySecret(t, r, dn); now != id {
+			t.Errorf("got the secret %d, want %d", now, id)
+		}
+		share(t, r, id, objectID(t, r, core.DefaultZone))
+		check(t, r.UpdateCredential(ctx, r.Admin, credential(dn, "the third password")))
+		if now := onlySecret(t, r, dn); now == id {
+			t.Error("the update has changed what somebody else owns too")
+		}
+		if !strings.Contains(kept(t, r, id), base64.StdEncoding.EncodeToString([]byte("the second password"))) {
+			t.Error("somebody else's secret is another")
+		}
+	})
+}
+
+// What may be seen of a credential cannot look like a reference to an object.
+func TestCredentialsTakeNoForgedReferences(t *testing.T) {
+	t.Parallel()
+	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+		r := coretest.New(t, d, coretest.Options{Idle: true})
+		ctx := context.Background()
+		k := credential(core.DefaultZone+`\login`, "a password to log in")
+		check(t, r.CreateCredential(ctx, r.Admin, k))
+		forged := credential(core.DefaultZone+`\other`, "a password to log in")
+		forged.Own[clm.Description] = []string{clm.Ref(objectID(t, r, core.DefaultZone))}
+		if err := r.CreateCredential(ctx, r.Admin, forged); !errors.Is(err, clm.Invalid) {
+			t.Errorf("creating: got %v, want %v", err, clm.Invalid)
+		}
+		forged.DN = k.DN
+		if err := r.UpdateCredential(ctx, r.Admin, forged); !errors.Is(err, clm.Invalid) {
+			t.Errorf("updating: got %v, want %v", err, clm.Invalid)
+		}
+	})
+}
+
+// Who owns a certificate together with others reads it, but changes nothing of it that
+// the others see; and it is found by its numbers in any case.
+func TestSharedCertificatesAreNobodysOwn(t *testing.T) {
+	t.Parallel()
+	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+		r := coretest.New(t, d, coretest.Options{Idle: true})
+		alice := user(t, r, "alice")
+		ctx := context.Background()
+		const one, two = core.DefaultZone + `\one`, core.DefaultZone + `\two`
+		put(t, r, one, clm.Device, nil)
+		put(t, r, two, clm.Device, nil)
+		give(t, r, two, "alice", clm.View|clm.Read|clm.Write)
+		add := core.AddCertificates{Owner: one, Certificates: [][]byte{foreignLeaf(t, "www.example.com", 0, nil).der}}
+		id, _, err := r.AddCertificates(ctx, r.Admin, add)
+		check(t, err)
+		add.Owner = two
+		if _, existed, err := r.AddCertificates(ctx, alice, add); err != nil || !existed {
+			t.Fatalf("got %v, %v; want that it was there", existed, err)
+		}
+		fact := core.Fact{Name: "Purpose", Value: "none"}
+		withFacts := add
+		withFacts.Facts = []core.Fact{fact}
+		_, _, added := r.AddCertificates(ctx, alice, withFacts)
+		for doing, err := range map[string]error{
+			"another kind": r.ChangeSecretKind(ctx, alice, id, core.VaultCertificate|core.Archived), "a fact": r.AddFact(ctx, alice, id, fact),
+			"no facts": r.DropFacts(ctx, alice, id, core.Fact{}), "facts with it": added,
+		} {
+			if !errors.Is(err, clm.Denied) {
+				t.Errorf("%s: got %v, want %v", doing, err, clm.Denied)
+			}
+		}
+		facts, err := r.Facts(ctx, alice, id)
+		check(t, err)
+		for _, f := range facts {
+			if f.Name != "Hash" && f.Name != "Serial" {
+				continue
+			}
+			f.Value = strings.ToLower(f.Value.(string))
+			ids, err := r.VaultEntriesWith(ctx, alice, f)
+			if err != nil || !slices.Equal(ids, []int64{id}) {
+				t.Errorf("%s: got %v, %v; want %d", f.Name, ids, err, id)
+			}
+			if found, err := r.CertificatesWith(ctx, alice, f); err != nil || len(found) != 1 || found[0].ID != id {
+				t.Errorf("%s: got %d certificates, %v; want one", f.Name, len(found), err)
+			}
+		}
+	})
+}
+
+// noise is text of so many bytes that cannot be made shorter.
+func noise(n int) string {
+	var text []byte
+	for sum := sha256.Sum256(nil); len(text) < n; sum = sha256.Sum256(sum[:]) {
+		text = hex.AppendEncode(text, sum[:])
+	}
+	return string(text[:n])
+}
+
+// The longest fact is kept in every database, and a certificate with a longer name is
+// kept without it.
+func TestLongFactsAreKept(t *testing.T) {
+	t.Parallel()
+	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+		r := coretest.New(t, d, coretest.Options{Idle: true})
+		ctx := context.Background()
+		id := keep(t, r, core.DefaultZone, "a password with a fact")
+		for size, want := range map[int]error{2000: nil, 2001: clm.Invalid, 4096: clm.Invalid} {
+			if err := r.AddFact(ctx, r.Admin, id, core.Fact{Name: "x", Value: noise(size - 1)}); !errors.Is(err, want) {
+				t.Errorf("%d bytes: got %v, want %v", size, err, want)
+			}
+		}
+		leaf := issue(t, &x509.Certificate{Subject: pkix.Name{CommonName: noise(3500)}}, nil)
+		id, _, err := r.AddCertificates(ctx, r.Admin, core.AddCertificates{Owner: core.DefaultZone, Certificates: [][]byte{leaf.der}})
+		check(t, err)
+		facts, err := r.Facts(ctx, r.Admin, id)
+		if isCN := func(f core.Fact) bool { return f.Name == "CN" }; err != nil || len(facts) == 0 || slices.ContainsFunc(facts, isCN) {
+			t.Errorf("got %d facts, %v; want some, without the long name", len(facts), err)
+		}
+	})
+}
+
+// What lookups read is bounded, and of the right kind.
+func TestLookupsAreBounded(t *testing.T) {
+	t.Parallel()
+	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+		r := coretest.New(t, d, coretest.Options{Idle: true})
+		ctx := context.Background()
+		var ids []int64
+		for n := range int64(4) {
+			id := keep(t, r, core.DefaultZone, "a password")
+			check(t, r.AddFact(ctx, r.Admin, id, core.Fact{Name: "Rank", Value: 9 - n}))
+			check(t, r.AddFact(ctx, r.Admin, id, core.Fact{Name: "Purpose", Value: "none"}))
+			ids = append(ids, id)
+		}
+		check(t, r.ChangeSecretKind(ctx, r.Admin, ids[0], core.VaultBlob))
+		imported := take(t, r, core.Import{Certificate: bundle(foreignLeaf(t, "www.example.com", 0, nil))})
+		zone := objectID(t, r, core.DefaultZone)
+		check(t, r.DB.Read(ctx, func(tx *store.Tx) error {
+			for _, of := range []struct {
+				fact store.Fact
+				want []int64
+			}{
+				{store.Fact{Name: "Purpose", Kind: "string", Value: "none"}, ids[:2]}, {store.Fact{Name: "Rank"}, ids[2:]},
+			} {
+				found, err := tx.SecretsWithFact(of.fact, 2)
+				check(t, err)
+				if len(found) != 2 || found[0].ID != of.want[0] || found[1].ID != of.want[1] || found[0].Owner != zone {
+					t.Errorf("%s: got %v, want %v", of.fact.Name, found, of.want)
+				}
+			}
+			owned, err := tx.FirstSecretsOf(zone, core.VaultPassword, 2)
+			if err != nil || len(owned) != 2 || owned[0].ID != ids[1] {
+				t.Errorf("got %v, %v; want two from %d on", owned, err, ids[1])
+			}
+			for has, want := range map[store.PartFilter]int{store.AnyPart: 1, store.WithKey: 0, store.WithCSR: 0} {
+				if found, err := tx.PartsAfter(0, has, 10); err != nil || len(found) != want {
+					t.Errorf("%q: got %d versions, %v; want %d", has, len(found), err, want)
+				}
+			}
+			return nil
+		}))
+		if ids, err := r.VaultEntries(ctx, r.Admin, core.VaultCertificate); err != nil || !slices.Equal(ids, []int64{int64(imported.Version)}) {
+			t.Errorf("got %v, %v; want %d", ids, err, imported.Version)
+		}
+	})
 }
 
 // A secret of which no owner is there is an orphan, which masters find.
@@ -350,7 +575,7 @@ func TestFactsComeBack(t *testing.T) {
 		}
 		for name, f := range map[string]core.Fact{
 			"without a name": {Value: "x"}, "without a value": {Name: "x"}, "a long name": {Name: strings.Repeat("x", 256), Value: "x"},
-			"a long value": {Name: "x", Value: strings.Repeat("x", 4097)}, "no text": {Name: "x", Value: "\xff"}, "a zero": {Name: "x", Value: "a\x00b"},
+			"a long value": {Name: "x", Value: strings.Repeat("x", 2000)}, "long together": {Name: strings.Repeat("ä", 255), Value: strings.Repeat("€", 500)}, "no text": {Name: "x", Value: "\xff"}, "a zero": {Name: "x", Value: "a\x00b"},
 			"far away": {Name: "x", Value: time.Date(12000, 1, 1, 0, 0, 0, 0, time.UTC)},
 		} {
 			if err := r.AddFact(ctx, r.Admin, id, f); !errors.Is(err, clm.Invalid) {

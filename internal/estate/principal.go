@@ -106,7 +106,9 @@ func (a *applying) principals(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, u := range a.file.users {
+	// New masters come first: one has to stay while an old one ceases to be one.
+	users := slices.SortedStableFunc(slices.Values(a.file.users), func(x, y user) int { return cmp.Compare(rankOf(x), rankOf(y)) })
+	for _, u := range users {
 		said[fold(u.name)] = true
 		p := core.PutPrincipal{
 			Name: u.name, Master: a.accounts.known[fold(u.name)].Master, Auditor: u.auditor, Password: a.passwords[u.name],
@@ -146,6 +148,13 @@ func (a *applying) describe(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+func rankOf(u user) int {
+	if u.master != nil && *u.master {
+		return 0
+	}
+	return 1
 }
 
 func (a *applying) putPrincipal(ctx context.Context, at place, p core.PutPrincipal) error {

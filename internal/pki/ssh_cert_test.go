@@ -212,8 +212,8 @@ func TestBadSSHOrdersAreRefused(t *testing.T) {
 		"a principal of two lines":       {principals("alice\nroot"), ErrBadSSHOrder},
 		"a zero byte in a principal":     {principals("root\x00"), ErrBadSSHOrder},
 		"a blank before a principal":     {principals(" root"), ErrBadSSHOrder},
-		"a long principal":               {principals(strings.Repeat("x", maxSSHPrincipal+1)), ErrBadSSHOrder},
-		"too many principals":            {principals(many(maxSSHPrincipals + 1)...), ErrBadSSHOrder},
+		"a long principal":               {principals(strings.Repeat("x", MaxSSHPrincipal+1)), ErrBadSSHOrder},
+		"too many principals":            {principals(many(MaxSSHPrincipals + 1)...), ErrBadSSHOrder},
 		"no beginning":                   {func(o *SSHOrder) { o.NotBefore = time.Time{} }, ErrBadSSHOrder},
 		"an end at the beginning":        {func(o *SSHOrder) { o.NotAfter = o.NotBefore.Add(time.Second - 1) }, ErrBadSSHOrder},
 		"an end before the beginning":    {func(o *SSHOrder) { o.NotAfter = o.NotBefore.Add(-time.Hour) }, ErrBadSSHOrder},
@@ -226,17 +226,17 @@ func TestBadSSHOrdersAreRefused(t *testing.T) {
 		"a long name of an extension":    {extension(strings.Repeat("x", maxSSHName+1), ""), ErrBadSSHOrder},
 		"a flag with a value":            {extension("permit-pty", "true"), ErrBadSSHOrder},
 		"two lines in an extension":      {extension("a@b", "x\ny"), ErrBadSSHOrder},
-		"a long value":                   {extension("a@b", strings.Repeat("x", maxSSHValue+1)), ErrBadSSHOrder},
+		"a long value":                   {extension("a@b", strings.Repeat("x", MaxSSHValue+1)), ErrBadSSHOrder},
 		"force-command as an extension":  {extension("force-command", "x"), ErrBadSSHOrder},
 		"source-address as an extension": {extension("source-address", "10.0.0.1"), ErrBadSSHOrder},
 		"too many extensions": {func(o *SSHOrder) {
 			o.Extensions = map[string]string{}
-			for i := range maxSSHExtensions + 1 {
+			for i := range MaxSSHExtensions + 1 {
 				o.Extensions[fmt.Sprint("x", i)] = ""
 			}
 		}, ErrBadSSHOrder},
 		"two lines of command":          {func(o *SSHOrder) { o.ForceCommand = "ls\nrm" }, ErrBadSSHOrder},
-		"a long command":                {func(o *SSHOrder) { o.ForceCommand = strings.Repeat("x", maxSSHValue+1) }, ErrBadSSHOrder},
+		"a long command":                {func(o *SSHOrder) { o.ForceCommand = strings.Repeat("x", MaxSSHValue+1) }, ErrBadSSHOrder},
 		"an empty source address":       {source(""), ErrBadSSHOrder},
 		"a host name as source address": {source("test.com"), ErrBadSSHOrder},
 		"two source addresses in one":   {source("10.0.0.1,10.0.0.2"), ErrBadSSHOrder},
@@ -244,7 +244,7 @@ func TestBadSSHOrdersAreRefused(t *testing.T) {
 		"a negated source address":      {source("!10.0.0.1"), ErrBadSSHOrder},
 		"a source address with a zone":  {source("fe80::1%eth0"), ErrBadSSHOrder},
 		"a network of IPv4 in IPv6":     {source("::ffff:10.0.0.0/104"), ErrBadSSHOrder},
-		"too many source addresses":     {source(many(maxSSHAddresses + 1)...), ErrBadSSHOrder},
+		"too many source addresses":     {source(many(MaxSSHAddresses + 1)...), ErrBadSSHOrder},
 		"a host with a force command":   {func(o *SSHOrder) { o.Host, o.SourceAddresses = true, nil }, ErrBadSSHOrder},
 		"a host with a source address":  {func(o *SSHOrder) { o.Host, o.ForceCommand = true, "" }, ErrBadSSHOrder},
 		"a short nonce":                 {func(o *SSHOrder) { o.Nonce = []byte("nonce") }, ErrBadSSHOrder},
@@ -252,8 +252,8 @@ func TestBadSSHOrdersAreRefused(t *testing.T) {
 		"a weak key":                    {func(o *SSHOrder) { o.Key = weak.Public() }, ErrUnsupportedKey},
 		"all that is allowed, but at once": {func(o *SSHOrder) {
 			o.Extensions = map[string]string{}
-			for i := range maxSSHExtensions {
-				o.Extensions[fmt.Sprint("x", i)] = strings.Repeat("x", maxSSHValue)
+			for i := range MaxSSHExtensions {
+				o.Extensions[fmt.Sprint("x", i)] = strings.Repeat("x", MaxSSHValue)
 			}
 		}, ErrTooLarge},
 	} {
@@ -275,13 +275,13 @@ func TestLargeSSHOrders(t *testing.T) {
 	order := sshOrder("RSA2048")
 	order.KeyID = strings.Repeat("k", maxSSHKeyID)
 	order.NotAfter = order.NotBefore.Add(MaxSSHValidity)
-	order.ForceCommand = strings.Repeat("x", maxSSHValue)
+	order.ForceCommand = strings.Repeat("x", MaxSSHValue)
 	order.Principals = nil
-	for i := range maxSSHPrincipals {
+	for i := range MaxSSHPrincipals {
 		order.Principals = append(order.Principals, fmt.Sprintf("%064d", i))
 	}
 	line := mustSignSSH(t, order, "RSA2048")
-	if facts, err := DescribeSSH(line); err != nil || len(facts.Principals) != maxSSHPrincipals {
+	if facts, err := DescribeSSH(line); err != nil || len(facts.Principals) != MaxSSHPrincipals {
 		t.Errorf("got %d principals, %v", len(facts.Principals), err)
 	}
 	tool(t, "ssh-keygen", nil, "-L", "-f", inFile(t, []byte(line)))

@@ -9,13 +9,14 @@ import (
 
 // Bounds of an SSHOrder; all in all the certificate may have maxSSHLine.
 const (
-	maxSSHKeyID      = 255 // bytes; clients name files after it
-	maxSSHPrincipals = 256 // what OpenSSH reads
-	maxSSHPrincipal  = 255 // bytes
-	maxSSHAddresses  = 256
-	maxSSHExtensions = 64
-	maxSSHName       = 64   // bytes of the name of an extension (RFC 4251, section 6)
-	maxSSHValue      = 4096 // bytes of a force command or the value of an extension
+	MaxSSHPrincipals = 256  // what OpenSSH reads
+	MaxSSHPrincipal  = 255  // bytes
+	MaxSSHAddresses  = 256  // sources
+	MaxSSHExtensions = 64   // names
+	MaxSSHValue      = 4096 // bytes of a force command or the value of an extension
+
+	maxSSHKeyID = 255 // bytes; clients name files after it
+	maxSSHName  = 64  // bytes of the name of an extension (RFC 4251, section 6)
 )
 
 // sshFlags are the extensions that have no value. With one, OpenSSH refuses the
@@ -47,11 +48,11 @@ func (o SSHOrder) check() (map[string]string, error) {
 // checkPrincipals also refuses that there are none: such a certificate would be
 // good for every user or host, or for none, depending on who reads it.
 func (o SSHOrder) checkPrincipals() error {
-	if n := len(o.Principals); n == 0 || n > maxSSHPrincipals {
+	if n := len(o.Principals); n == 0 || n > MaxSSHPrincipals {
 		return fmt.Errorf("%w: %d principals", ErrBadSSHOrder, n)
 	}
 	for _, p := range o.Principals {
-		if p == "" || p != strings.TrimSpace(p) || strings.Contains(p, ",") || !isSSHText(p, maxSSHPrincipal) {
+		if p == "" || p != strings.TrimSpace(p) || strings.Contains(p, ",") || !isSSHText(p, MaxSSHPrincipal) {
 			return fmt.Errorf("%w: principal %.64q", ErrBadSSHOrder, p)
 		}
 	}
@@ -67,14 +68,14 @@ func (o SSHOrder) checkTimes() error {
 }
 
 func (o SSHOrder) checkExtensions() error {
-	if n := len(o.Extensions); n > maxSSHExtensions {
+	if n := len(o.Extensions); n > MaxSSHExtensions {
 		return fmt.Errorf("%w: %d extensions", ErrBadSSHOrder, n)
 	}
 	for name, value := range o.Extensions {
 		switch {
 		case !isSSHName(name), slices.Contains(sshCritical, name):
 			return fmt.Errorf("%w: extension %.64q", ErrBadSSHOrder, name)
-		case !isSSHText(value, maxSSHValue), value != "" && slices.Contains(sshFlags, name):
+		case !isSSHText(value, MaxSSHValue), value != "" && slices.Contains(sshFlags, name):
 			return fmt.Errorf("%w: the value of extension %s", ErrBadSSHOrder, name)
 		}
 	}
@@ -94,10 +95,10 @@ func (o SSHOrder) criticalOptions() (map[string]string, error) {
 	if o.ForceCommand != "" {
 		options[sshForceCommand] = o.ForceCommand
 	}
-	if !isSSHText(o.ForceCommand, maxSSHValue) {
+	if !isSSHText(o.ForceCommand, MaxSSHValue) {
 		return nil, fmt.Errorf("%w: force command %.64q", ErrBadSSHOrder, o.ForceCommand)
 	}
-	if n := len(o.SourceAddresses); n > maxSSHAddresses {
+	if n := len(o.SourceAddresses); n > MaxSSHAddresses {
 		return nil, fmt.Errorf("%w: %d source addresses", ErrBadSSHOrder, n)
 	}
 	var sources []string

@@ -3,6 +3,8 @@ package store
 import (
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/certwright/certwright/internal/clm"
 )
@@ -128,6 +130,9 @@ type Application struct {
 
 // Application finds an application. It fails with NotFound.
 func (tx *Tx) Application(id string) (Application, error) {
+	if !utf8.ValidString(id) || strings.ContainsFunc(id, unicode.IsControl) { // PostgreSQL would not even look for it
+		return Application{}, clm.NotFound
+	}
 	a, err := one(tx, scanApplication, "SELECT id, name, scope, access_seconds, grant_seconds, refreshable FROM applications WHERE id = $1", id)
 	return a, notFound(err)
 }

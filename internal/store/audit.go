@@ -28,6 +28,15 @@ func (tx *Tx) About(subject, detail string) {
 	}
 }
 
+// Spelled says how the DN is spelled of the object that was found by another spelling, in
+// case it is what the write is about: also when that is refused, entries about one object
+// are about one text.
+func (tx *Tx) Spelled(asked string, dn clm.DN) {
+	if tx.entry != nil && strings.EqualFold(tx.entry.Subject, asked) {
+		tx.entry.Subject = string(dn)
+	}
+}
+
 func (tx *Tx) audit(outcome string) error {
 	if tx.entry == nil {
 		return nil
@@ -114,8 +123,11 @@ func (tx *Tx) Entries(r AuditRange, past int64, most int) ([]AuditEntry, error) 
 	return all(tx, scanAudit, selectAudit+c.where()+" ORDER BY id"+order+" LIMIT $"+strconv.Itoa(len(c.args)), c.args...)
 }
 
-// firstID is the lowest number that is given in the millisecond.
-func firstID(at time.Time) int64 { return max(at.Sub(idEpoch).Milliseconds(), 0) << 22 }
+// firstID is the lowest number that is given in the millisecond, or the next one that can
+// have numbers.
+func firstID(at time.Time) int64 {
+	return min(max(at.Sub(idEpoch).Milliseconds(), 0), 1<<41-1) << 22
+}
 
 // Refused says in the entry that what was to be done was not, and why, although
 // something is written: when to try again, for one.

@@ -61,6 +61,14 @@ func (tx *Tx) ReplaceSecret(id int64, sealed []byte) error {
 	return err
 }
 
+// RefillSecret is ReplaceSecret for what has no hash, and makes the secret one of the
+// kind. An empty keyname leaves the one that it has.
+func (tx *Tx) RefillSecret(s Secret) error {
+	_, err := tx.c.exec("UPDATE secrets SET kind = $1, keyname = CASE WHEN $2 = '' THEN keyname ELSE $2 END, sealed = $3, hash = $4 WHERE id = $5",
+		s.Kind, s.Keyname, s.Sealed, notNil(nil), s.ID)
+	return err
+}
+
 // ChangeSecretKind makes the secret one of the kind.
 func (tx *Tx) ChangeSecretKind(id, kind int64) error {
 	_, err := tx.c.exec("UPDATE secrets SET kind = $1 WHERE id = $2", kind, id)
@@ -143,6 +151,13 @@ func (tx *Tx) SecretsOf(owner clm.ObjectID) ([]Secret, error) {
 	return all(tx, func(r row) (s Secret, err error) { return s, r.Scan(&s.ID, &s.Kind) }, "SELECT s.id, s.kind FROM secret_owners o JOIN secrets s ON s.id = o.secret WHERE o.owner = $1 ORDER BY s.id", string(owner))
 }
 
+// FirstSecretsOf is SecretsOf for those of the kind, or all where it is zero, and at
+// most so many.
+func (tx *Tx) FirstSecretsOf(owner clm.ObjectID, kind int64, most int) ([]Secret, error) {
+	return all(tx, func(r row) (s Secret, err error) { return s, r.Scan(&s.ID, &s.Kind) }, `SELECT s.id, s.kind FROM secret_owners o JOIN secrets s ON s.id = o.secret
+		WHERE o.owner = $1 AND (s.kind = $2 OR $2 = 0) ORDER BY s.id LIMIT $3`, string(owner), kind, most)
+}
+
 // Secrets lists all secrets, at most so many.
 func (tx *Tx) Secrets(most int) ([]int64, error) {
 	return all(tx, scanOne[int64], "SELECT id FROM secrets ORDER BY id LIMIT $1", most)
@@ -197,15 +212,23 @@ func (tx *Tx) Facts(id int64) ([]Fact, error) {
 		"SELECT name, kind, value FROM secret_facts WHERE secret = $1 ORDER BY name, kind, value", id)
 }
 
-// SecretsWithFact lists the secrets of which the fact is known, at most so many.
-func (tx *Tx) SecretsWithFact(f Fact, most int) ([]int64, error) {
-	return all(tx, scanOne[int64], "SELECT secret FROM secret_facts WHERE name = $1 AND kind = $2 AND value = $3 ORDER BY secret LIMIT $4", f.Name, f.Kind, f.Value, most)
+// An OwnedSecret is a secret with one of its owners; empty where it has none.
+type OwnedSecret struct {
+	ID, Kind int64
+	Owner    clm.ObjectID
 }
 
-// SecretsWithFactNamed lists the secrets of which any fact of the name is known, at
-// most so many.
-func (tx *Tx) SecretsWithFactNamed(name string, most int) ([]int64, error) {
-	return all(tx, scanOne[int64], "SELECT DISTINCT secret FROM secret_facts WHERE name = $1 ORDER BY secret LIMIT $2", name, most)
+// SecretsWithFact lists the secrets of which the fact is known, or any of its name
+// where it is of no kind, once for each owner and by number. It looks at so many facts
+// at most, those with the lowest values.
+func (tx *Tx) SecretsWithFact(f Fact, most int) ([]OwnedSecret, error) {
+	known, args := "name = $1 ORDER BY kind, value, secret LIMIT $2", []any{f.Name, most}
+	if f.Kind != "" {
+		known, args = "name = $1 AND kind = $2 AND value = $3 ORDER BY secret LIMIT $4", []any{f.Name, f.Kind, f.Value, most}
+	}
+	return all(tx, func(r row) (s OwnedSecret, err error) { return s, r.Scan(&s.ID, &s.Kind, &s.Owner) },
+		`SELECT DISTINCT s.id, s.kind, COALESCE(w.owner, '') FROM (SELECT secret FROM secret_facts WHERE `+known+`) f
+		JOIN secrets s ON s.id = f.secret LEFT JOIN secret_owners w ON w.secret = s.id ORDER BY 1, 3`, args...)
 }
 
 // SecretsBetween lists the secrets of the kind that the owner has and of which a fact
@@ -261,9 +284,9 @@ func (tx *Tx) PartsIn(certificate clm.ObjectID) ([]Parts, error) {
 }
 
 // PartsWithHash says which parts the versions have whose certificate has the
-// thumbprint, the oldest first.
-func (tx *Tx) PartsWithHash(thumbprint string) ([]Parts, error) {
-	return all(tx, scanParts, selectParts+"v.thumbprint = $1 ORDER BY v.created, v.id", thumbprint)
+// thumbprint, the oldest first, at most so many versions.
+func (tx *Tx) PartsWithHash(thumbprint string, most int) ([]Parts, error) {
+	return all(tx, scanParts, selectParts+"v.thumbprint = $1 ORDER BY v.created, v.id LIMIT $2", thumbprint, most)
 }
 
 // PartsWithSerial says which parts the versions have whose certificate has the serial
@@ -272,8 +295,18 @@ func (tx *Tx) PartsWithSerial(serial string, most int) ([]Parts, error) {
 	return all(tx, scanParts, selectParts+"v.serial = $1 AND v.serial <> '' ORDER BY v.created, v.id LIMIT $2", serial, most)
 }
 
-// PartsAfter says which parts the versions have that follow the one named, in the
-// order of their numbers, at most so many versions.
-func (tx *Tx) PartsAfter(id clm.VersionID, most int) ([]Parts, error) {
-	return all(tx, scanParts, selectParts+"v.id > $1 ORDER BY v.id LIMIT $2", int64(id), most)
+// A PartFilter is what versions must have to be listed.
+type PartFilter string
+
+// What versions may have to have.
+const (
+	AnyPart PartFilter = ""
+	WithKey PartFilter = "v.sealed IS NOT NULL AND "
+	WithCSR PartFilter = "v.csr IS NOT NULL AND "
+)
+
+// PartsAfter says which parts the versions have that follow the one named and have
+// what is asked for, in the order of their numbers, at most so many versions.
+func (tx *Tx) PartsAfter(id clm.VersionID, has PartFilter, most int) ([]Parts, error) {
+	return all(tx, scanParts, selectParts+string(has)+"v.id > $1 ORDER BY v.id LIMIT $2", int64(id), most)
 }

@@ -92,8 +92,12 @@ func (tx *Tx) Path(dn clm.DN) (clm.Path, error) {
 	return path, nil
 }
 
-// PathByID is Path for an object known by its GUID.
+// PathByID is Path for an object known by its GUID. What has not the form of one is
+// NotFound: PostgreSQL would not even look for a text with zero bytes.
 func (tx *Tx) PathByID(id clm.ObjectID) (clm.Path, error) {
+	if !clm.IsObjectID(string(id)) {
+		return nil, clm.NotFound
+	}
 	revision, err := tx.treeRevision()
 	if err != nil {
 		return nil, err

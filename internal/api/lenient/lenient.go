@@ -41,14 +41,10 @@ type Bool struct {
 // UnmarshalJSON never repeats the value in its error.
 func (b *Bool) UnmarshalJSON(data []byte) error {
 	*b = Bool{}
-	if !b.see(data) {
+	if isBlank(data) || !b.see(data) {
 		return nil
 	}
 	text, err := scalar(data)
-	if err == nil && strings.TrimSpace(text) == "" {
-		*b = Bool{}
-		return nil
-	}
 	if err == nil {
 		b.Value, err = ParseBool(text)
 	}
@@ -71,7 +67,7 @@ func ParseBool(s string) (bool, error) {
 
 // Int is a whole number, or a string that holds one, with blanks around it. What
 // is no such number does not fail to decode: when it is refused, and in which
-// words, is the business of whoever asks for it.
+// words, is the business of whoever asks for it. An empty string counts as left out.
 type Int struct {
 	Presence
 	Value int
@@ -81,7 +77,7 @@ type Int struct {
 // UnmarshalJSON does not fail.
 func (i *Int) UnmarshalJSON(data []byte) error {
 	*i = Int{}
-	if !i.see(data) {
+	if isBlank(data) || !i.see(data) {
 		return nil
 	}
 	value, wrong := wholeNumber(data, strconv.IntSize)
@@ -99,10 +95,16 @@ type Int64 struct {
 // UnmarshalJSON does not fail.
 func (i *Int64) UnmarshalJSON(data []byte) error {
 	*i = Int64{}
-	if i.see(data) {
+	if !isBlank(data) && i.see(data) {
 		i.Value, i.Wrong = wholeNumber(data, 64)
 	}
 	return nil
+}
+
+// isBlank reports whether the JSON is a string with nothing but blanks.
+func isBlank(data []byte) bool {
+	text, err := scalar(data)
+	return err == nil && strings.TrimSpace(text) == ""
 }
 
 // wholeNumber reads a number or a string that holds one. When it is none, wrong

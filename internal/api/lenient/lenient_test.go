@@ -56,7 +56,8 @@ func TestInt(t *testing.T) {
 		{"negative", `-1`, Int{set, -1, ""}},
 		{"null is no value", `null`, Int{Presence: Presence{Null: true}}},
 		{"a word", `"soon"`, Int{set, 0, "soon"}},
-		{"empty string", `""`, Int{set, 0, `""`}},
+		{"empty string is left out", `""`, Int{}},
+		{"blanks are left out", `"  "`, Int{}},
 		{"a fraction", `1.5`, Int{set, 0, "1.5"}},
 		{"too large", `99999999999999999999`, Int{set, 0, "99999999999999999999"}},
 		{"an array", `[1]`, Int{set, 0, "[1]"}},
@@ -81,7 +82,7 @@ func TestInt64(t *testing.T) {
 		{"negative", `-1`, Int64{set, -1, ""}},
 		{"null is no value", `null`, Int64{Presence: Presence{Null: true}}},
 		{"a word", `"soon"`, Int64{set, 0, "soon"}},
-		{"empty string", `""`, Int64{set, 0, `""`}},
+		{"empty string is left out", `""`, Int64{}},
 		{"too large", `9223372036854775808`, Int64{set, 0, "9223372036854775808"}},
 		{"an object", `{}`, Int64{set, 0, "{}"}},
 	} {

@@ -68,7 +68,13 @@ func notNumber(member string) answer {
 	return oauthError(http.StatusBadRequest, "invalid_request", "The value of "+member+" is not a number.")
 }
 
-// writeLog serves POST vedsdk/Log.
+// notLogged says why an event is not taken.
+func notLogged(why string) answer {
+	return ok(map[string]any{"Error": "Write log failed; " + why + ".", "LogResult": logFailed})
+}
+
+// writeLog serves POST vedsdk/Log. Those events that tell of what was done here are not
+// for clients to make.
 func (a *api) writeLog(c *call, in *logReport) answer {
 	switch {
 	case in.Component.Trimmed() == "":
@@ -88,8 +94,11 @@ func (a *api) writeLog(c *call, in *logReport) answer {
 	if text := in.Severity.Trimmed(); text != "" {
 		var ok bool
 		if severity, ok = severityOf(text); !ok {
-			return answer{status: http.StatusOK, body: map[string]any{"Error": "Write log failed; there is no such severity.", "LogResult": logFailed}}
+			return notLogged("there is no such severity")
 		}
+	}
+	if in.ID.Value>>16&0xffff == ownEvents {
+		return notLogged("the events of this group are those of the server")
 	}
 	err := a.core.Report(c.Context(), c.who(), in.Component.Value, core.Event{
 		Kind: in.ID.Value, Grouping: in.Grouping.Value, Severity: severity, Address: cmp.Or(in.SourceIP.Trimmed(), c.address()),

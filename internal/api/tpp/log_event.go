@@ -156,6 +156,7 @@ func eventOf(e core.LogEntry) logEvent {
 		shown.ComponentID, shown.ComponentSubsystem, shown.SourceIP = e.Event.Component, textOrNull(e.Event.Subsystem), textOrNull(e.Event.Address)
 		shown.Grouping, shown.ID, shown.Name = e.Event.Grouping, e.Event.Kind, unknownEvent
 		shown.Text1, shown.Text2, shown.Value1, shown.Value2 = textOrNull(e.Event.Text1), textOrNull(e.Event.Text2), e.Event.Value1, e.Event.Value2
+		shown.Data = textOrNull(e.Actor)
 		shown.Severity = severities[min(max(e.Event.Severity, 1), len(severities))-1]
 		return shown
 	}

@@ -2,6 +2,7 @@ package tpp
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"strconv"
 	"strings"
 	"time"
@@ -40,7 +41,7 @@ var secretRoutes = []route{
 	{"POST", "/vedsdk/secretstore/lookupbyassociation", needs("restricted"), vaultCall{
 		"Looking up secrets by associated data", []string{"Name"}, vaultIDList, (*api).secretsByAssociation}.handler()},
 	{"POST", "/vedsdk/secretstore/lookupassociationbyvaultid", needs("restricted"), vaultCall{
-		"Looking up associated data", []string{"VaultID"}, "", (*api).secretAssociation}.handler()},
+		"Looking up associated data", []string{"VaultID", "Name"}, "", (*api).secretAssociation}.handler()},
 	{"POST", "/vedsdk/secretstore/lookupallassociationsbyvaultid", needs("restricted"), vaultCall{
 		"Looking up all associated data", []string{"VaultID"}, "TypedNameValues", (*api).secretAssociations}.handler()},
 	{"POST", "/vedsdk/secretstore/mutate", needs("restricted:manage"), vaultCall{
@@ -105,8 +106,21 @@ type secretQuery struct {
 	Name        lenient.String
 	StringValue lenient.String
 	IntValue    lenient.Int64
-	DateValue   lenient.Date
-	ValueDate   lenient.Date // what the page POST SecretStore/Dissociate calls DateValue
+	DateValue   factDate
+	ValueDate   factDate // what the page POST SecretStore/Dissociate calls DateValue
+}
+
+// A factDate is a date. An empty string counts as left out.
+type factDate struct{ lenient.Date }
+
+// UnmarshalJSON never repeats the value in its error.
+func (d *factDate) UnmarshalJSON(data []byte) error {
+	*d = factDate{}
+	var text string
+	if json.Unmarshal(data, &text) == nil && strings.TrimSpace(text) == "" {
+		return nil
+	}
+	return d.Date.UnmarshalJSON(data)
 }
 
 // A vaultCall is one of the calls about secrets.
@@ -175,7 +189,7 @@ func (in *secretQuery) fact() (core.Fact, error) {
 	if in.IntValue.Set {
 		values = append(values, in.IntValue.Value)
 	}
-	for _, date := range []lenient.Date{in.DateValue, in.ValueDate} {
+	for _, date := range []factDate{in.DateValue, in.ValueDate} {
 		if date.Set {
 			values = append(values, date.Value)
 		}

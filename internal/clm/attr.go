@@ -198,7 +198,7 @@ func IsObjectID(s string) bool {
 // Referring lists the attributes that have a meaning here and whose values are
 // references. (What applications and certificates have of one another are IDs.)
 var Referring = map[Attr]bool{
-	IssuedBy: true, Workflows: true, WorkflowBlocks: true, OwnerOf: true, Assets: true, SSHSigner: true, SSHFolder: true, TeamFolder: true,
+	IssuedBy: true, Workflows: true, WorkflowBlocks: true, OwnerOf: true, Assets: true, SSHSigner: true, SSHFolder: true,
 }
 
 // The settings of the whole installation, which are values of the root.

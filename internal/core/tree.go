@@ -208,7 +208,7 @@ func (p Put) diff(tx *store.Tx, dn clm.DN) (above clm.Path, o *clm.Object, chang
 func (p Put) referring(tx *store.Tx) (_ Put, err error) {
 	p.Own, p.Policy = copyOf(p.Own), copyOf(p.Policy)
 	for a, values := range p.Own {
-		if clm.Referring[a] && err == nil {
+		if (clm.Referring[a] || a == clm.TeamFolder) && err == nil {
 			// What stops work must be there; the rest may come later.
 			strict := !p.Plan && (a == clm.Workflows || a == clm.WorkflowBlocks)
 			p.Own[a], err = refer(tx, clm.System, values, strict)

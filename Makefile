@@ -9,8 +9,8 @@ check: lint
 # Nothing is skipped: PostgreSQL, openssl and the vendor's client must be there.
 check-all: export CERTWRIGHT_NO_SKIP = 1
 check-all: lint lint-e2e
-	go test -race -timeout 15m ./...
-	cd e2e && go test -count=1 -timeout 15m ./... # go does not see that the program has changed
+	go test -race -timeout 40m ./...
+	cd e2e && go test -count=1 -timeout 20m ./... # go does not see that the program has changed
 
 lint:
 	@bad=$$(gofmt -l .); test -z "$$bad" || { echo "gofmt: $$bad"; exit 1; }

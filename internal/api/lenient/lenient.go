@@ -67,7 +67,7 @@ func ParseBool(s string) (bool, error) {
 
 // Int is a whole number, or a string that holds one, with blanks around it. What
 // is no such number does not fail to decode: when it is refused, and in which
-// words, is the business of whoever asks for it. An empty string counts as left out.
+// words, is the business of whoever asks for it.
 type Int struct {
 	Presence
 	Value int
@@ -77,7 +77,7 @@ type Int struct {
 // UnmarshalJSON does not fail.
 func (i *Int) UnmarshalJSON(data []byte) error {
 	*i = Int{}
-	if isBlank(data) || !i.see(data) {
+	if !i.see(data) {
 		return nil
 	}
 	value, wrong := wholeNumber(data, strconv.IntSize)
@@ -85,7 +85,8 @@ func (i *Int) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Int64 is a whole number as large as the ids of vault entries, read as Int is.
+// Int64 is a whole number as large as the ids of vault entries, read as Int is, but that
+// an empty string counts as left out.
 type Int64 struct {
 	Presence
 	Value int64

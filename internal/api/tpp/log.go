@@ -118,8 +118,8 @@ type logQuery struct {
 	ToTime    lenient.Date
 	Grouping  lenient.Int64
 	ID        lenient.Int64
-	Limit     lenient.Int
-	Offset    lenient.Int
+	Limit     lenient.Int64
+	Offset    lenient.Int64
 	Order     lenient.String
 	Severity  lenient.String
 	Text1     lenient.String
@@ -162,7 +162,7 @@ func (a *api) readLog(c *call, in *logQuery) answer {
 	}
 	entries, err := a.core.Log(c.Context(), c.who(), core.LogQuery{
 		About: in.Component.Trimmed(), From: in.FromTime.Value, Until: in.ToTime.Value, Oldest: oldest,
-		Skip: in.Offset.Value, Limit: cmp.Or(in.Limit.Value, defaultLogLimit),
+		Skip: int(in.Offset.Value), Limit: cmp.Or(int(in.Limit.Value), defaultLogLimit),
 		Matches: func(entry core.LogEntry) bool {
 			e := eventOf(entry)
 			for _, n := range numbers {

@@ -14,6 +14,7 @@ type Actor struct {
 	Groups  []PrincipalID // all groups, nested ones included
 	Master  bool          // may do everything, everywhere
 	Auditor bool          // may read everything, everywhere
+	Via     string        // the way by which it asks, for audit entries: the API and what the client says of itself
 }
 
 // System is the actor of what the server does by itself.

@@ -48,6 +48,7 @@ const (
 	RenewedBy   Attr = "renewed-by"
 	KeyHolder   Attr = "key-holder" // the version whose private key is taken for that of the certificate in use; NoKeyHolder for none; where it is not said, the version in use
 	HeldCSR     Attr = "held-csr"   // the version with a signing request that was handed in but not acted upon
+	Retreats    Attr = "retreats"   // several; the rollbacks that the place remembers: from which version to which, and when
 	Consumers   Attr = "consumers"  // several; the applications that use the certificate, by ID, in the order in which they came
 
 	Host       Attr = "host"        // of a device or application: its address
@@ -56,6 +57,72 @@ const (
 	Program    Attr = "program"     // of an application: which driver looks after it
 	ListenHost Attr = "listen-host" // of an application: where it shows its certificate
 	ListenPort Attr = "listen-port" //
+
+	// of a device, and of an application that is reached in another way than its device
+	CredentialOf Attr = "credential"        // a reference: as whom it is used
+	ConnectBy    Attr = "connection-method" // ByLocal: it is the machine on which this program runs; anything else: SSH
+	HostLimit    Attr = "connection-limit"  // how many works are at it at a time
+	KnownHost    Attr = "known-host"        // 1: it must show one of TrustedKeys; otherwise the key that it shows first is as good
+	TrustedKeys  Attr = "trusted-keys"      // several: SHA256 fingerprints of its host keys
+	SeenKey      Attr = "seen-key"          // the fingerprint of the key that it has shown first
+	SeenKeyKind  Attr = "seen-key-kind"     //
+	Sudo         Attr = "sudo"              // 1: its files and programs are used as root
+	Timeout      Attr = "timeout"           // for connecting, in seconds
+
+	// of an application: where its certificate lies
+	CertificateFile Attr = "certificate-file"
+	KeyFile         Attr = "key-file"
+	ChainFile       Attr = "chain-file"
+	ReplaceChain    Attr = "overwrite-chain"      // 0: a file for the chain that is there stays as it is
+	KeySyntax       Attr = "key-syntax"           // PKCS#1 or PKCS#8
+	KeyCredential   Attr = "key-credential"       // a reference: what protects the private key
+	KeyStore        Attr = "key-store"            // a JKS file
+	StoreCredential Attr = "key-store-credential" // a reference: what protects the store
+	StoreAlias      Attr = "certificate-label"
+	StoreType       Attr = "store-type"
+	FriendlyName    Attr = "friendly-name"
+	CreateStore     Attr = "create-store"  // 0: the store must be there
+	ReplaceStore    Attr = "replace-store" // 1: what else is in it goes
+	BundleChain     Attr = "bundle-chain"  // 0: the chain does not go into the file with the certificate
+	OwnerRules      Attr = "file-permissions-enabled"
+	FileUser        Attr = "file-user"
+	FileGroup       Attr = "file-group"
+	FileUserMode    Attr = "file-user-mode"  // octal, of a file with a key
+	FileGroupMode   Attr = "file-group-mode" //
+	Restart         Attr = "restart"         // 0: the service is not told
+
+	// of an application: what uses it
+	ServiceProgram Attr = "service-program"    // the path of its program
+	ServiceConfig  Attr = "service-config"     // the path of its configuration
+	ServiceSocket  Attr = "service-socket"     // where it takes orders
+	ServiceUnit    Attr = "service-unit"       // what systemd knows it by
+	ServiceUser    Attr = "service-credential" // a reference: as whom its manager is spoken to
+	ServicePIDFile Attr = "service-pid-file"   // where the number of its process stands
+	APICA          Attr = "api-ca"             // the CA certificates, PEM, by which its API is known
+	CheckCommand   Attr = "check-command"
+	ReloadCommand  Attr = "reload-command"
+	Namespace      Attr = "namespace"
+	SecretName     Attr = "secret-name"
+
+	// of an application: where it shows its certificate
+	LookAt      Attr = "look-at"   // several: [protocol://]host:port[/server name]
+	LookTime    Attr = "look-time" // how long it may take until it shows a new one, in seconds
+	NoLook      Attr = "no-network-validation"
+	NoFileLook  Attr = "no-file-validation"
+	NoValidate  Attr = "no-validation"
+	PushedOn    Attr = "pushed-on"
+	PushedBy    Attr = "pushed-by"
+	InstalledAs Attr = "certificate-installed" // the thumbprint of what was seen there last
+
+	// of a certificate: where it is looked for besides at its applications
+	LookAtCommonName Attr = "look-at-common-name" // 1: at the host of that name, port 443
+	LookAtSANs       Attr = "look-at-sans"        // 1: at the hosts of its DNS names, port 443
+	AllVersions      Attr = "all-versions"        // 1: it is tried out which versions of TLS a service speaks
+
+	AllOrNothing Attr = "all-or-nothing" // of a certificate, 1: a push to several applications fails at all when it fails at one
+
+	Username     Attr = "username" // of a credential
+	SecretNumber Attr = "secret"   // of a credential: the number of the secret with its values
 
 	Workflows      Attr = "workflows"       // of a folder, several references: the workflows that hold for what is below it; of a ticket: the one that asks
 	WorkflowBlocks Attr = "workflow-blocks" // of a folder, several references: workflows from above that do not hold here and below
@@ -107,14 +174,19 @@ const (
 
 	Engines Attr = "engines" // of a folder, several: the engines that carry out work below it, by ID
 
-	Driver        Attr = "driver"      // of an authority: which connector
-	AuthorityKind Attr = "kind"        // of an authority: the class name that clients know it by
-	Issuer        Attr = "issuer"      // of an authority of ours: which issuing CA signs
-	Profile       Attr = "profile"     // of an authority of ours: server, client or both
-	IssueAfter    Attr = "issue-after" // of an authority of ours: how long it lets one wait
-	AIAURL        Attr = "aia-url"     // of an authority of ours: where the issuer's certificate is found
-	OCSPURL       Attr = "ocsp-url"    //
-	CDPURL        Attr = "cdp-url"     //
+	Driver        Attr = "driver" // of an authority: which connector
+	AuthorityKind Attr = "kind"   // of an authority: the class name that clients know it by
+
+	// Of an authority, for those who know it by these rather than by its place.
+	AuthorityVendor  Attr = "vendor"      // several; whose certificates it issues, by all names; empty: AppViewX
+	AuthoritySetting Attr = "setting"     // the name of the account at the vendor; empty: its own name
+	AuthorityActions Attr = "actions"     // several; what it is capable of; empty: everything
+	Issuer           Attr = "issuer"      // of an authority of ours: which issuing CA signs
+	Profile          Attr = "profile"     // of an authority of ours: server, client or both
+	IssueAfter       Attr = "issue-after" // of an authority of ours: how long it lets one wait
+	AIAURL           Attr = "aia-url"     // of an authority of ours: where the issuer's certificate is found
+	OCSPURL          Attr = "ocsp-url"    //
+	CDPURL           Attr = "cdp-url"     //
 )
 
 // The management types. Where nothing is said, a certificate is of Enrollment.
@@ -124,6 +196,9 @@ const (
 	Enrollment   = "Enrollment"
 	Provisioning = "Provisioning"
 )
+
+// ByLocal is the connection method of the machine on which this program runs.
+const ByLocal = "Local"
 
 // The kinds of values of a custom field.
 const (
@@ -199,6 +274,7 @@ func IsObjectID(s string) bool {
 // references. (What applications and certificates have of one another are IDs.)
 var Referring = map[Attr]bool{
 	IssuedBy: true, Workflows: true, WorkflowBlocks: true, OwnerOf: true, Assets: true, SSHSigner: true, SSHFolder: true,
+	CredentialOf: true, KeyCredential: true, StoreCredential: true, ServiceUser: true,
 }
 
 // The settings of the whole installation, which are values of the root.

@@ -9,8 +9,10 @@ import (
 // plans is the whole lifecycle, to be read like a table of contents.
 var plans = map[Op][]Stage{
 	Enroll:  {CreateKey, CreateCSR, Submit, Collect, Activate, End},
-	Install: {Place, Inspect, Configure, Reload, Verify, End},
+	Install: {Place, Inspect, Configure, Reload, Verify, Settle, End},
 	Revoke:  {RevokeAt, End},
+	Hold:    {RevokeAt, End},
+	Release: {RevokeAt, End},
 	Abandon: {Collect, Disown, End},
 }
 
@@ -38,6 +40,7 @@ type Outcome struct {
 	Ref   string
 	Cert  []byte
 	Chain [][]byte // the certificates above Cert, the issuer first
+	Memo  string   // what later stages need to know
 }
 
 // Begin makes the first state of a work that starts at the stage, in the lane of
@@ -50,6 +53,9 @@ func Begin(op Op, at Stage, now time.Time) Work {
 // reported, the time; and out comes the work as it must be written next.
 func Advance(w Work, out Outcome, err error, now time.Time) Work {
 	w.Note = ""
+	if out.Memo != "" {
+		w.Memo = out.Memo
+	}
 	switch {
 	case err == nil && out.Later.IsZero():
 		return next(w, now)

@@ -5,8 +5,8 @@ import "time"
 // A Reason is why a certificate is revoked (RFC 5280, section 5.3.1).
 type Reason int
 
-// The reasons that may be given for good. 6 would be a hold, 7 is unused and 8
-// takes a certificate off a list.
+// The reasons, all but one of which are given for good. 7 is unused and 8 takes a
+// certificate off a list.
 const (
 	Unspecified          Reason = 0
 	KeyCompromise        Reason = 1
@@ -14,6 +14,7 @@ const (
 	AffiliationChanged   Reason = 3
 	Superseded           Reason = 4
 	CessationOfOperation Reason = 5
+	CertificateHold      Reason = 6 // not for good: it may be taken off again, or turn into another
 	PrivilegeWithdrawn   Reason = 9
 	AACompromise         Reason = 10
 )
@@ -30,6 +31,10 @@ type Revocation struct {
 	SeenCRL   time.Time // named in the list to which the certificate points
 	SeenOCSP  time.Time // told by the responder to which the certificate points
 	Cleared   time.Time // a reset has forgotten it; at the CA it stands
+
+	// Held is since when the certificate is on hold, which is no revocation yet, and may be
+	// all that there is. It is zero again once the certificate is revoked.
+	Held time.Time
 }
 
 // IsKnown reports whether the revocation counts: it was asked for and no reset has
@@ -38,3 +43,19 @@ func (r Revocation) IsKnown() bool { return !r.Requested.IsZero() && r.Cleared.I
 
 // IsDone reports whether the certificate is known to be revoked.
 func (r Revocation) IsDone() bool { return r.IsKnown() && !r.Accepted.IsZero() }
+
+// IsHeld reports whether the certificate is on hold: whoever relies on it is told that it
+// is revoked, but it may come back.
+func (r Revocation) IsHeld() bool { return !r.Held.IsZero() && !r.IsDone() }
+
+// Told is since when relying parties are to see that the certificate is revoked or on
+// hold; zero where it is neither.
+func (r Revocation) Told() time.Time {
+	switch {
+	case r.IsDone() && r.Requested.After(r.Accepted): // it counts from an earlier day, which nobody could see
+		return r.Requested
+	case r.IsDone():
+		return r.Accepted
+	}
+	return r.Held
+}

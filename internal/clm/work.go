@@ -2,6 +2,7 @@ package clm
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -43,16 +44,33 @@ type Version struct {
 	NotBefore   time.Time // of Cert
 	NotAfter    time.Time // of Cert
 	Orphaned    time.Time // when Cert came although nobody wanted it any more; zero for nearly all
+	Record      string    // its ID in the system that it came from; empty for nearly all
+	External    string    // the name that whoever asked for it has for the request; empty for nearly all
+	KeyWish     KeyWish   // whose key it is to have, where it is made here
+	Ends        time.Time // the end that was asked for this one version; zero: what its place says
+	Removed     time.Time // when its record was taken out of the inventory; zero for nearly all
 }
+
+// A KeyWish says whose key a version is to have.
+type KeyWish string
+
+// The wishes for keys.
+const (
+	KeyByPolicy KeyWish = ""     // that of the version in use where policy allows it and the place wants it, or else a new one
+	KeyNew      KeyWish = "new"  // a new one, whatever policy would allow
+	KeySame     KeyWish = "same" // that of the version in use, if it is held here and policy allows it, or else a new one
+)
 
 // Facts are what the inventory knows of a certificate, beside what stands in its Version.
 type Facts struct {
 	Names
 	Issuer             string // the whole name, in the form in which people search for it
+	IssuedBy           string // the common name of the issuer
 	KeyAlgorithm       string // RSA or ECC
 	KeySize            int    // in bits; of a key on a curve, that of the curve
 	SignatureAlgorithm string // sha256RSA, for one
 	SelfSigned         bool
+	IsCA               bool // it may stand above others
 }
 
 // An Op is what a work is to achieve.
@@ -63,8 +81,14 @@ const (
 	Enroll  Op = "enroll"  // lead to a new version
 	Install Op = "install" // put the version in use where an application uses it
 	Revoke  Op = "revoke"  // have the CA revoke a version
+	Hold    Op = "hold"    // have the CA put a version on hold
+	Release Op = "release" // have the CA take a version off hold
 	Abandon Op = "abandon" // see what becomes of an order that nobody wants any more
 )
+
+// IsRevocation reports whether the operation is about whether a version is revoked. Those
+// works have the lane of its revocation, so that one of them is under way at a time.
+func (o Op) IsRevocation() bool { return o == Revoke || o == Hold || o == Release }
 
 // A Stage is a step of a plan: the only program counter.
 type Stage string
@@ -84,6 +108,7 @@ const (
 	Configure Stage = "configure"
 	Reload    Stage = "reload"
 	Verify    Stage = "verify"
+	Settle    Stage = "settle"
 
 	End Stage = "end"
 )
@@ -151,6 +176,17 @@ type Work struct {
 	Created   time.Time // when it was accepted
 	Actor     string    // who asked for it, for audit entries
 	Reason    string    // why, in the asker's words
+	Host      ObjectID  // the device that is reached for its sake; empty for all but installations
+	Together  WorkID    // the first of the works that succeed together or not at all; zero: it stands for itself
+	Memo      string    // what earlier stages have found out for later ones
+	Action    string    // what whoever asked for it calls it; empty: what its operation is called
+}
+
+// IsBefore reports whether the work has still to do the stage of its plan, or stages
+// before it.
+func (w Work) IsBefore(stage Stage) bool {
+	plan := plans[w.Op]
+	return slices.Index(plan, w.Stage) < slices.Index(plan, stage)
 }
 
 // State sums up a work for those who ask how it stands.
@@ -182,6 +218,10 @@ func (w Work) State(gated bool) State {
 	}
 	return Processing
 }
+
+// Unreached is the note of a work that has stopped because nobody could be reached: it
+// is begun anew by itself.
+const Unreached = "unreached"
 
 // Never is a NotBefore that is never reached: the work waits for something other than time.
 var Never = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)

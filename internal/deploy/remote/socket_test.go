@@ -1,0 +1,90 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestAskReadsToTheEnd asks the sockets of both kinds of host: one that answers, one
+// that does not, and one that is not there.
+func TestAskReadsToTheEnd(t *testing.T) {
+	dir, err := os.MkdirTemp("", "cw") // the name of a socket must be short
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	server := startSSHD(t, "ed25519")
+	for kind, h := range map[string]*Host{"local": Local(), "ssh": newPool(t).Host(server.access(t))} {
+		t.Run(kind, func(t *testing.T) {
+			answers := listen(t, filepath.Join(dir, kind+"-answers"), func(c net.Conn) {
+				question := make([]byte, 6)
+				_, _ = c.Read(question)
+				fmt.Fprintf(c, "you said %q; ", question)
+				fmt.Fprint(c, strings.Repeat("x", MaxOutput))
+			})
+			said, err := h.Ask(t.Context(), answers, []byte("hello\n"))
+			if err != nil || !strings.HasPrefix(said, `you said "hello\n"; xxx`) || len(said) > MaxOutput {
+				t.Errorf("got %d bytes, %.30s, %v", len(said), said, err)
+			}
+
+			gone := make(chan struct{})
+			silent := listen(t, filepath.Join(dir, kind+"-silent"), func(c net.Conn) {
+				for _, err := c.Read(make([]byte, 100)); err == nil; _, err = c.Read(make([]byte, 100)) {
+					continue
+				}
+				close(gone)
+			})
+			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			defer cancel()
+			if _, err := h.Ask(ctx, silent, []byte("hello\n")); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("nobody answers: got %v", err)
+			}
+			if kind == "local" {
+				<-gone // the connection was closed
+			}
+
+			nowhere := filepath.Join(dir, "nowhere")
+			_, err = h.Ask(t.Context(), nowhere, []byte("hello\n"))
+			if err == nil || errors.Is(err, ErrUnreachable) || !strings.HasPrefix(err.Error(), "ask "+nowhere) {
+				t.Errorf("nobody is there: got %v", err)
+			}
+			if kind == "local" && !errors.Is(err, syscall.ENOENT) {
+				t.Errorf("nobody is there: got %v", err)
+			}
+		})
+	}
+}
+
+// listen serves connections to a socket until the test ends.
+func listen(t *testing.T, name string, serve func(net.Conn)) string {
+	t.Helper()
+	l, err := net.Listen("unix", name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			serve(c)
+			c.Close()
+		}
+	}()
+	t.Cleanup(func() {
+		l.Close()
+		<-done
+	})
+	return name
+}

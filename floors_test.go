@@ -45,9 +45,27 @@ var floors = map[string]floor{
 	"internal/ca/catest":   {ours: []string{"ca", "clm", "pki"}},
 	"internal/ca/all":      {ours: []string{"ca", "ca/*"}},
 
-	"internal/core": {ours: []string{"clm", "pki", "secret", "store", "ca"}},
+	// A driver knows what all drivers share, and no other driver.
+	"internal/deploy/remote":     {ours: []string{"clm", "pki", "secret"}, theirs: []string{"golang.org/x/crypto/ssh", "github.com/pkg/sftp"}},
+	"internal/deploy/look":       {ours: []string{"clm", "pki"}},
+	"internal/deploy":            {ours: []string{"clm", "pki", "secret", "deploy/remote", "deploy/look"}},
+	"internal/deploy/shelf":      {ours: driverGround, theirs: []string{"golang.org/x/crypto"}},
+	"internal/deploy/all":        {ours: []string{"clm", "deploy", "deploy/*"}},
+	"internal/deploy/file":       {ours: shelfGround},
+	"internal/deploy/apache":     {ours: shelfGround},
+	"internal/deploy/nginx":      {ours: shelfGround},
+	"internal/deploy/haproxy":    {ours: shelfGround},
+	"internal/deploy/tomcat":     {ours: shelfGround},
+	"internal/deploy/postfix":    {ours: shelfGround},
+	"internal/deploy/dovecot":    {ours: shelfGround},
+	"internal/deploy/postgresql": {ours: shelfGround},
+	"internal/deploy/command":    {ours: shelfGround},
+	"internal/deploy/kubernetes": {ours: driverGround},
+	"internal/deploy/deploytest": {ours: append([]string{"coretest", "pki", "ca", "ca/embedded"}, shelfGround...), theirs: keyFiles},
+
+	"internal/core": {ours: []string{"clm", "pki", "secret", "store", "ca", "deploy", "deploy/look", "deploy/remote"}},
 	"internal/coretest": {
-		ours:   []string{"clm", "pki", "secret", "store", "ca", "ca/*", "core"},
+		ours:   []string{"clm", "pki", "secret", "store", "ca", "ca/*", "core", "deploy", "deploy/all"},
 		theirs: databases, // it makes the databases that tests run on
 	},
 
@@ -57,6 +75,10 @@ var floors = map[string]floor{
 		ours:   []string{"clm", "core", "coretest"},
 		theirs: testLibraries, // it opens the files that are handed out
 	},
+	"internal/api/wirehost": {
+		ours:   []string{"clm", "pki", "secret", "ca", "core", "coretest", "api/names", "api/wiretest"},
+		theirs: testLibraries,
+	},
 
 	// secret is here for secret.Plain: a password that comes in from outside is
 	// unprintable from the first line of ours that sees it.
@@ -64,6 +86,7 @@ var floors = map[string]floor{
 		ours:   []string{"clm", "core", "pki", "secret", "api/lenient", "api/names"},
 		theirs: []string{"github.com/go-chi/chi/v5", "golang.org/x/time"},
 	},
+	"internal/api/avx":     {ours: []string{"clm", "core", "pki", "secret", "api/lenient", "api/names"}},
 	"internal/api/relying": {ours: []string{"clm", "core", "pki"}},
 
 	"internal/web":    {ours: []string{"clm", "core", "pki", "secret"}},
@@ -73,6 +96,10 @@ var floors = map[string]floor{
 	"bench":          {ours: anything, theirs: databases}, // it measures what they can do by themselves
 	"bench/fill":     {ours: anything},
 }
+
+var driverGround = []string{"clm", "pki", "secret", "deploy", "deploy/remote", "deploy/look"}
+
+var shelfGround = append([]string{"deploy/shelf"}, driverGround...)
 
 var cryptography = []string{
 	"github.com/tink-crypto/tink-go",
@@ -93,9 +120,12 @@ var databases = []string{
 	"modernc.org/sqlite",
 }
 
-// What a test may import besides what its package may.
+// What a test may import besides what its package may. Where two dialects meet, the tests
+// of one speak the other too.
 var (
-	testPackages  = []string{"coretest", "ca", "ca/all", "ca/catest", "ca/embedded", "api/wiretest"}
+	bothDialects = map[string][]string{"internal/api/avx": {"api/tpp"}}
+
+	testPackages  = []string{"coretest", "api/names", "deploy/deploytest", "deploy/all", "ca", "ca/all", "ca/catest", "ca/embedded", "api/wiretest", "api/wirehost"}
 	testLibraries = append([]string{
 		"github.com/google/go-cmp",
 		"github.com/rogpeppe/go-internal",
@@ -230,7 +260,7 @@ func mayImport(rule floor, f source, imp string) bool {
 	if own, ok := strings.CutPrefix(imp, module+"/"); ok {
 		own = strings.TrimPrefix(own, "internal/")
 		return matches(rule.ours, own, matchName) ||
-			f.test && (matches(testPackages, own, matchName) || "internal/"+own == f.pkg)
+			f.test && (matches(testPackages, own, matchName) || slices.Contains(bothDialects[f.pkg], own) || "internal/"+own == f.pkg)
 	}
 	if first, _, _ := strings.Cut(imp, "/"); !strings.Contains(first, ".") {
 		return true // the standard library

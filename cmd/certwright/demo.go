@@ -36,8 +36,9 @@ func newDemo() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "demo",
 		Short: "Show the main job on a server that is thrown away afterwards",
-		Long:  "Demo starts a server in a temporary directory, does the main job through its HTTPS API, prints what it sends and\ngets, and stays up for you to try until you press Ctrl-C.",
-		Args:  noArgs,
+		Long: "Demo starts a server in a temporary directory, does the main job through its HTTPS API, prints what it sends and\ngets, and stays up for you to try until you press Ctrl-C.\n\n" +
+			"It pushes a certificate to a service on this machine, by running commands as you: so may whoever has the\nadministrator's password, which it prints.",
+		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return runDemo(c.Context(), c.OutOrStdout(), listen, once)
 		},
@@ -70,7 +71,7 @@ func runDemo(ctx context.Context, out io.Writer, listen string, once bool) error
 	}
 	up, down := make(chan start, 1), make(chan error, 1)
 	s := serve{
-		place: place{data: dir}, listen: listen, publish: publish{listen: "127.0.0.1:0"}, estate: estateFile, status: http.StatusAccepted, out: io.Discard, log: slog.New(slog.DiscardHandler),
+		place: place{data: dir, localHost: true}, listen: listen, publish: publish{listen: "127.0.0.1:0"}, estate: estateFile, status: http.StatusAccepted, out: io.Discard, log: slog.New(slog.DiscardHandler),
 		ready: func(address string, admin secret.Plain) { up <- start{address, admin} },
 	}
 	serving, stop := context.WithCancel(ctx)
@@ -83,46 +84,50 @@ func runDemo(ctx context.Context, out io.Writer, listen string, once bool) error
 	case err := <-down:
 		return err
 	}
+	if at.admin.IsEmpty() { // it was not made up
+		at.admin = secret.NewString(os.Getenv("CERTWRIGHT_ADMIN_PASSWORD"))
+	}
 	fmt.Fprintf(out, "A server is up in a temporary directory, %s after the start: master key, CAs, database, TLS certificate made.\n", round(time.Since(begun)))
-	d, err := newDemonstration(out, at.address, filepath.Join(dir, "ca.pem"), alice)
+	d, err := newDemonstration(out, at.address, filepath.Join(dir, "ca.pem"), map[string]secret.Plain{"alice": alice, "admin": at.admin})
 	if err == nil {
 		err = d.steps(ctx)
 	}
-	if err != nil {
-		stop()
-		return errors.Join(err, <-down)
+	if err == nil && !once {
+		d.invite()
+		<-ctx.Done()
 	}
-	if once {
-		stop()
-		return <-down
+	stop()
+	err = errors.Join(err, <-down)
+	if d != nil {
+		err = errors.Join(err, d.service.end()) // the server has let go of it by now
 	}
-	d.invite(at.admin)
-	<-ctx.Done()
-	return <-down
+	return err
 }
 
 func round(d time.Duration) time.Duration { return d.Round(100 * time.Microsecond) }
 
 // demonstration is a client of the API that prints what it does.
 type demonstration struct {
-	out      io.Writer
-	base     string
-	caFile   string
-	roots    *x509.CertPool
-	client   *http.Client
-	password secret.Plain // alice's
-	keyPass  string       // protects downloaded keys
-	token    string
-	count    int
+	out       io.Writer
+	base      string
+	caFile    string
+	roots     *x509.CertPool
+	client    *http.Client
+	passwords map[string]secret.Plain // by user
+	keyPass   string                  // protects downloaded keys
+	token     string
+	session   string // of the other dialect
+	count     int
+	service   *pushed // nil: none was started
 }
 
-func newDemonstration(out io.Writer, base, caFile string, password secret.Plain) (*demonstration, error) {
+func newDemonstration(out io.Writer, base, caFile string, passwords map[string]secret.Plain) (*demonstration, error) {
 	bundle, err := os.ReadFile(caFile)
 	if err != nil {
 		return nil, err
 	}
 	d := &demonstration{
-		out: out, base: base, caFile: caFile, password: password, roots: x509.NewCertPool(), keyPass: "Demo-" + rand.Text(),
+		out: out, base: base, caFile: caFile, passwords: passwords, roots: x509.NewCertPool(), keyPass: "Demo-" + rand.Text(),
 	}
 	d.roots.AppendCertsFromPEM(bundle)
 	d.client = &http.Client{Timeout: demoTimeout, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: d.roots}}}
@@ -132,13 +137,10 @@ func newDemonstration(out io.Writer, base, caFile string, password secret.Plain)
 // steps does the main job.
 func (d *demonstration) steps(ctx context.Context) error {
 	type object = map[string]any
-	login, err := d.call(ctx, "Log in as alice", 200, "POST", "/vedauth/authorize/oauth", object{
-		"client_id": "vcert-cli", "username": "alice", "password": string(d.password.Reveal()), "scope": "certificate:manage,revoke",
-	})
-	if err != nil {
+	d.begin("Log in as alice")
+	if err := d.login(ctx, "alice"); err != nil {
 		return err
 	}
-	d.token, _ = login["access_token"].(string)
 	if _, err := d.call(ctx, "Ask what policy holds in the folder Shop", 200, "POST", "/vedsdk/Certificates/CheckPolicy", object{"PolicyDN": `\VED\Policy\Shop`}); err != nil {
 		return err
 	}
@@ -198,7 +200,24 @@ func (d *demonstration) steps(ctx context.Context) error {
 	if err := d.revoke(ctx, dn, guid); err != nil {
 		return err
 	}
+	if err := d.order(ctx, "www.shop.example"); err != nil {
+		return err
+	}
+	if err := d.push(ctx); err != nil {
+		return err
+	}
 	_, err = d.call(ctx, "List what is there", 200, "GET", "/vedsdk/Certificates/?ParentDnRecursive=%5CVED%5CPolicy%5CShop", nil)
+	return err
+}
+
+// login goes on as the user.
+func (d *demonstration) login(ctx context.Context, user string) error {
+	answer, err := d.send(ctx, 200, "POST", "/vedauth/authorize/oauth", map[string]any{
+		"client_id": "vcert-cli", "username": user, "password": string(d.passwords[user].Reveal()), "scope": "certificate:manage,revoke;configuration:manage",
+	}, whole)
+	if err == nil {
+		d.token, _ = answer["access_token"].(string)
+	}
 	return err
 }
 
@@ -222,10 +241,8 @@ func (d *demonstration) send(ctx context.Context, want int, method, path string,
 	if err != nil {
 		return nil, err
 	}
-	if len(text) > 0 {
-		if err := json.Unmarshal(text, &answer); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
+	if answer, err = decoded(text); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	told := short(answer)
 	if response.StatusCode == want {
@@ -238,6 +255,27 @@ func (d *demonstration) send(ctx context.Context, want int, method, path string,
 		return nil, fmt.Errorf("%s: got %s, want %d", path, response.Status, want)
 	}
 	return answer, nil
+}
+
+// decoded is an answer; one without a body has nothing in it.
+func decoded(text []byte) (answer map[string]any, err error) {
+	if len(text) > 0 {
+		err = json.Unmarshal(text, &answer)
+	}
+	return answer, err
+}
+
+// authorize says who sends the request, in the way of its dialect.
+func (d *demonstration) authorize(r *http.Request) {
+	switch isAVX := strings.HasPrefix(r.URL.Path, avxRoot+"/"); {
+	case isAVX && d.session != "":
+		r.Header.Set("sessionId", d.session)
+	case isAVX:
+		r.Header.Set("username", "alice")
+		r.Header.Set("password", string(d.passwords["alice"].Reveal()))
+	case d.token != "":
+		r.Header.Set("Authorization", "Bearer "+d.token)
+	}
 }
 
 // exchange sends a request and reads the answer.
@@ -255,9 +293,7 @@ func (d *demonstration) exchange(ctx context.Context, method, path string, body 
 		return nil, nil, 0, err
 	}
 	request.Header.Set("Content-Type", "application/json")
-	if d.token != "" {
-		request.Header.Set("Authorization", "Bearer "+d.token)
-	}
+	d.authorize(request)
 	begun := time.Now()
 	if response, err = d.client.Do(request); err != nil {
 		return nil, nil, 0, err
@@ -345,12 +381,13 @@ func (d *demonstration) check(answer map[string]any) (*x509.Certificate, error) 
 }
 
 // invite says how to go on by hand.
-func (d *demonstration) invite(admin secret.Plain) {
+func (d *demonstration) invite() {
 	fmt.Fprintf(d.out, `
 The server stays up until you press Ctrl-C, then its directory is removed.
 
   URL       %[1]s
   CA        %[2]s
+  service   %[5]s
   users     alice  %[3]s   (may use \VED\Policy\Shop)
             admin  %[4]s   (may do everything)
 
@@ -361,9 +398,14 @@ Try it with curl:
   curl -s --cacert %[2]s %[1]s/vedsdk/Certificates/Retrieve -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \
     -d '{"CertificateDN":"\\VED\\Policy\\Shop\\www.shop.example","Format":"Base64"}'
 
+or with AppViewX's API, as alice or admin:
+
+  curl -s --cacert %[2]s '%[1]s/avxapi/certificate/search?gwsource=external' -H 'username: alice' -H 'password: %[3]s' \
+    -H 'Content-Type: application/json' -d '{"input":{"commonName":"www.shop.example"},"filter":{}}'
+
 or with Venafi's vcert:
 
   vcert getcred --platform tpp -u %[1]s --trust-bundle %[2]s --username alice --password %[3]s
   vcert enroll --platform tpp -u %[1]s --trust-bundle %[2]s -t TOKEN -z Shop --cn new.shop.example --key-type ecdsa --no-prompt
-`, d.base, d.caFile, d.password.Reveal(), admin.Reveal())
+`, d.base, d.caFile, d.passwords["alice"].Reveal(), d.passwords["admin"].Reveal(), d.service)
 }

@@ -57,7 +57,7 @@ func newRoot() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(newServe(), newApply(), newExport(), newDemo(), newRotateKey())
+	root.AddCommand(newServe(), newApply(), newExport(), newDemo(), newDemoService(), newRotateKey())
 	return root
 }
 

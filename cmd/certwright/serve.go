@@ -15,11 +15,14 @@ import (
 	"os/user"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/certwright/certwright/internal/api/avx"
 	"github.com/certwright/certwright/internal/api/relying"
 	"github.com/certwright/certwright/internal/api/tpp"
 	"github.com/certwright/certwright/internal/clm"
@@ -43,6 +46,7 @@ const gcPercent = 400
 type serve struct {
 	place
 	listen  string
+	avx     string // where /avxapi is served; empty: with everything else
 	publish publish
 	estate  string
 	status  int
@@ -70,7 +74,9 @@ func newServe() *cobra.Command {
 	}
 	s.place.flags(c)
 	s.place.rehearsalFlag(c)
+	c.Flags().BoolVar(&s.place.localHost, "local-devices", false, "let devices be the machine on which this server runs: whoever may change applications may then write files and run programs\nhere, as the user of this server")
 	c.Flags().StringVar(&s.listen, "listen", "127.0.0.1:8443", "`address` to serve on")
+	c.Flags().StringVar(&s.avx, "avx-listen", "", "`address` on which /avxapi is served, rather than together with everything else")
 	s.publish.flags(c)
 	c.Flags().StringVar(&s.estate, "estate", "", "estate `file` to apply at start")
 	c.Flags().IntVar(&s.status, "request-timeout-status", http.StatusAccepted, "HTTP status of Certificates/Request when its wait runs out: 202 as the vendor's, or 200 for clients that take nothing else")
@@ -91,6 +97,13 @@ func (s *serve) run(ctx context.Context) (err error) {
 		return fmt.Errorf("listen: %w", err)
 	}
 	defer listener.Close()
+	var second net.Listener
+	if s.avx != "" {
+		if second, err = net.Listen("tcp", s.avx); err != nil {
+			return fmt.Errorf("listen: %w", err)
+		}
+		defer second.Close()
+	}
 	if err := s.publish.open(); err != nil {
 		return err
 	}
@@ -127,7 +140,11 @@ func (s *serve) run(ctx context.Context) (err error) {
 		}
 	}
 	own := &ownCertificate{sys: sys, log: s.log}
-	if err := own.load(ctx, names(listener.Addr())); err != nil {
+	addresses := []net.Addr{listener.Addr()}
+	if second != nil {
+		addresses = append(addresses, second.Addr())
+	}
+	if err := own.load(ctx, names(addresses...)); err != nil {
 		return fmt.Errorf("own certificate: %w", err)
 	}
 	work.Go(func() { own.keepFresh(working) })
@@ -142,17 +159,26 @@ func (s *serve) run(ctx context.Context) (err error) {
 	}
 	address := "https://" + listener.Addr().String()
 	fmt.Fprintf(s.out, "serving on %s, CA certificates in %s\n", address, filepath.Join(s.data, "ca.pem"))
+	if second != nil {
+		fmt.Fprintf(s.out, "serving /avxapi on https://%s\n", second.Addr())
+	}
 	s.publish.tell(s.out)
 	if s.ready != nil {
 		s.ready(address, password)
 	}
-	return s.serve(ctx, listener, sys, own)
+	return s.serve(ctx, listener, second, sys, own)
 }
 
-// serve answers requests until ctx ends, then finishes those under way.
-func (s *serve) serve(ctx context.Context, listener net.Listener, sys *system, own *ownCertificate) error {
+// serve answers requests until ctx ends, then finishes those under way. second is where
+// /avxapi is served; nil: where everything is.
+func (s *serve) serve(ctx context.Context, listener, second net.Listener, sys *system, own *ownCertificate) error {
 	m := newMetrics(sys)
-	api := s.server(s.handler(sys, m))
+	avxapi := m.count(avx.Handler(sys.Core, avx.Options{Log: s.log}))
+	everything := s.handler(sys, m)
+	if second == nil {
+		everything = at(avxRoot, avxapi, everything)
+	}
+	api := s.server(everything)
 	api.TLSConfig = &tls.Config{
 		MinVersion:     tls.VersionTLS12,
 		NextProtos:     []string{"http/1.1"}, // HTTP/2 has no reason phrase
@@ -161,8 +187,14 @@ func (s *serve) serve(ctx context.Context, listener net.Listener, sys *system, o
 	}
 	api.RegisterOnShutdown(sys.EndWaits)
 	servers := []*http.Server{api}
-	failed := make(chan error, 2)
+	failed := make(chan error, 3)
 	go func() { failed <- api.ServeTLS(listener, "", "") }()
+	if second != nil {
+		other := s.server(at(avxRoot, avxapi, http.NotFoundHandler()))
+		other.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: own.get}
+		servers = append(servers, other)
+		go func() { failed <- other.ServeTLS(second, "", "") }()
+	}
 	if s.publish.listener != nil {
 		public := s.server(m.published(relying.Handler(sys.Core, relying.Options{Count: m.countStatus, Log: s.log})))
 		public.ReadTimeout, public.WriteTimeout = publishReadTimeout, publishWriteTimeout
@@ -232,6 +264,20 @@ func (s *serve) handler(sys *system, m *metrics) http.Handler {
 	})
 }
 
+// avxRoot is the path below which the AppViewX dialect answers.
+const avxRoot = "/avxapi"
+
+// at lets one handler answer what is at the path or below it, and the other the rest.
+func at(path string, handler, rest http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == path || strings.HasPrefix(r.URL.Path, path+"/") {
+			handler.ServeHTTP(w, r)
+		} else {
+			rest.ServeHTTP(w, r)
+		}
+	})
+}
+
 // newPassword makes a password of 120 random bits.
 func newPassword() (secret.Plain, error) {
 	b := make([]byte, 15)
@@ -252,14 +298,17 @@ func operator() clm.Actor {
 }
 
 // names are the names by which clients may reach a server that listens there.
-func names(address net.Addr) clm.Names {
+func names(addresses ...net.Addr) clm.Names {
 	n := clm.Names{CommonName: "localhost", DNS: []string{"localhost"}, IP: []string{"127.0.0.1", "::1"}}
 	if host, err := os.Hostname(); err == nil && isHostName(host) {
 		n.CommonName = host
 		n.DNS = append(n.DNS, host)
 	}
-	if tcp, ok := address.(*net.TCPAddr); ok && !tcp.IP.IsUnspecified() && !tcp.IP.IsLoopback() {
-		n.IP = append(n.IP, tcp.IP.String())
+	for _, address := range addresses {
+		tcp, ok := address.(*net.TCPAddr)
+		if ok && !tcp.IP.IsUnspecified() && !tcp.IP.IsLoopback() && !slices.Contains(n.IP, tcp.IP.String()) {
+			n.IP = append(n.IP, tcp.IP.String())
+		}
 	}
 	return n
 }

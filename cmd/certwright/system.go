@@ -18,6 +18,7 @@ import (
 	"github.com/certwright/certwright/internal/ca/all"
 	"github.com/certwright/certwright/internal/ca/embedded"
 	"github.com/certwright/certwright/internal/core"
+	drivers "github.com/certwright/certwright/internal/deploy/all"
 	"github.com/certwright/certwright/internal/secret"
 	"github.com/certwright/certwright/internal/store"
 )
@@ -28,6 +29,7 @@ type place struct {
 	database       string
 	passphraseFile string
 	rehearsal      bool // of serve and apply
+	localHost      bool // of serve
 }
 
 // flags adds the flags by which every command finds its installation.
@@ -91,7 +93,7 @@ func (p place) open(ctx context.Context, log *slog.Logger) (*system, error) {
 	if p.rehearsal {
 		log.Warn("started for rehearsals: estate files may put certificates into made-up states; not for certificates that anybody relies on")
 	}
-	c := core.New(core.Config{DB: db, Box: box, Connectors: all.Registry, MakeIssuer: makeIssuer, MakeResponder: embedded.NewResponder, Log: log, Rehearsal: p.rehearsal, Expand: tpp.Expand})
+	c := core.New(core.Config{DB: db, Box: box, Connectors: all.Registry, Drivers: drivers.Registry, LocalHost: p.localHost, MakeIssuer: makeIssuer, MakeResponder: embedded.NewResponder, Log: log, Rehearsal: p.rehearsal, Expand: tpp.Expand})
 	return &system{Core: c, db: db, box: box}, nil
 }
 

@@ -29,6 +29,17 @@ type Revoker interface {
 	Revoke(ctx context.Context, cert []byte, reason clm.Reason, comment string) error
 }
 
+// A Holder is a CA that can be asked to put what it has issued on hold, so that whoever
+// relies on it is told that it is revoked, and to take it off again. One that is Local
+// need not be, as with a Revoker.
+type Holder interface {
+	// Hold puts the certificate on hold. Twice succeeds; of what is revoked it fails.
+	Hold(ctx context.Context, cert []byte, comment string) error
+
+	// Release takes it off. Twice succeeds; of what is revoked it fails.
+	Release(ctx context.Context, cert []byte, comment string) error
+}
+
 // Issued is what Collect brings: the certificate and the chain above it, the
 // issuer first and the root last, all DER; or Later, when to ask again.
 type Issued struct {

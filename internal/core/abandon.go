@@ -58,6 +58,13 @@ func (c *Core) tooLate(t *task) error {
 	if t.work.Op == clm.Revoke && t.work.Done {
 		c.log.Warn("the CA has revoked a certificate whose revocation was reset meanwhile", slog.String("certificate", t.subject()), slog.String("serial", t.version.Serial))
 	}
+	if (t.work.Op == clm.Hold || t.work.Op == clm.Release) && t.work.Done {
+		c.log.Warn("the CA has put a certificate on hold, or taken it off, although that was ended meanwhile", slog.String("work", string(t.work.Op)), slog.String("certificate", t.subject()), slog.String("serial", t.version.Serial))
+	}
+	if t.work.Op == clm.Install {
+		c.undo(context.Background(), t)
+		return nil
+	}
 	if t.work.Op != clm.Enroll || t.version.Ref == "" {
 		return nil
 	}

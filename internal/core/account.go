@@ -17,6 +17,7 @@ type Login struct {
 	Name     string // a user's name, with or without a local: in front
 	Password secret.Plain
 	Address  string // where it comes from: failures are limited for each account and each address
+	Via      string // the way by which it comes, for the audit log
 }
 
 // Login finds the actor whose name and password these are. It fails with Denied,
@@ -43,10 +44,12 @@ func (c *Core) Login(ctx context.Context, l Login) (clm.Actor, error) {
 		hash = found.Password
 	}
 	if !c.checkPassword(l.Password, hash) {
-		return clm.Actor{}, c.refuseLogin(ctx, name, clm.Denied)
+		return clm.Actor{}, c.refuseLogin(ctx, name, l.Via, clm.Denied)
 	}
 	c.failures.succeed(name, l.Address)
-	return c.actor(ctx, found.ID)
+	who, err := c.actor(ctx, found.ID)
+	who.Via = l.Via
+	return who, err
 }
 
 // checkPassword checks a password when its turn comes: each check takes memory and
@@ -54,12 +57,12 @@ func (c *Core) Login(ctx context.Context, l Login) (clm.Actor, error) {
 func (c *Core) checkPassword(password secret.Plain, hash string) bool {
 	c.hashing <- struct{}{}
 	defer func() { <-c.hashing }()
-	return secret.CheckPassword(password, hash)
+	return c.passwordCost.CheckPassword(password, hash)
 }
 
 // refuseLogin writes the failure into the audit log and returns it.
-func (c *Core) refuseLogin(ctx context.Context, name string, kind clm.Kind) error {
-	return c.db.Write(ctx, store.Entry{Actor: clm.Actor{Name: name}, Action: "login", Subject: name}, func(*store.Tx) error { return kind })
+func (c *Core) refuseLogin(ctx context.Context, name, via string, kind clm.Kind) error {
+	return c.db.Write(ctx, store.Entry{Actor: clm.Actor{Name: name, Via: via}, Action: "login", Subject: name}, func(*store.Tx) error { return kind })
 }
 
 // LoginCertificate finds the user that a TLS client certificate names by its
@@ -77,9 +80,16 @@ func (c *Core) LoginCertificate(ctx context.Context, sent []*x509.Certificate) (
 		}
 		name = sent[0].Subject.CommonName
 		for _, n := range append([]string{name}, sent[0].EmailAddresses...) {
-			if p, err := tx.PrincipalByName(n); err == nil && !p.IsGroup {
+			p, err := tx.PrincipalByName(n)
+			if err != nil || p.IsGroup {
+				continue
+			}
+			// A service account may be limited to less than its user's rights.
+			if _, err := tx.ServiceAccountOf(p.ID); errors.Is(err, clm.NotFound) {
 				found = p
 				return nil
+			} else if err != nil {
+				return err
 			}
 		}
 		return nil
@@ -88,7 +98,7 @@ func (c *Core) LoginCertificate(ctx context.Context, sent []*x509.Certificate) (
 		return clm.Actor{}, err
 	}
 	if found == nil {
-		return clm.Actor{}, c.refuseLogin(ctx, name, clm.Denied)
+		return clm.Actor{}, c.refuseLogin(ctx, name, "", clm.Denied)
 	}
 	return c.actor(ctx, found.ID)
 }

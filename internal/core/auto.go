@@ -26,8 +26,8 @@ var automatic = clm.Actor{Name: "automatic renewal", Master: true}
 
 const reasonAutomatic = "automatic"
 
-// renewAutomatically begins renewals that have become due, and goes on with revocations
-// whose CA could not be asked, until ctx ends.
+// renewAutomatically begins renewals that have become due, goes on with revocations whose
+// CA could not be asked, and forgets what was kept for a time, until ctx ends.
 func (c *Core) renewAutomatically(ctx context.Context) {
 	look := time.NewTicker(autoInterval)
 	defer look.Stop()
@@ -35,8 +35,11 @@ func (c *Core) renewAutomatically(ctx context.Context) {
 		if _, err := c.RenewDue(ctx); err != nil && ctx.Err() == nil {
 			c.log.Error("automatic renewal", slog.Any("error", err))
 		}
-		if err := c.resumeRevocations(ctx); err != nil && ctx.Err() == nil {
+		if err := c.resumeStopped(ctx); err != nil && ctx.Err() == nil {
 			c.log.Error("go on with revocations", slog.Any("error", err))
+		}
+		if err := c.sweepUploaded(ctx); err != nil && ctx.Err() == nil {
+			c.log.Error("forget signing requests", slog.Any("error", err))
 		}
 		select {
 		case <-ctx.Done():
@@ -118,7 +121,7 @@ func (c *Core) renewOne(ctx context.Context, id clm.ObjectID, until time.Time) (
 		if err != nil {
 			return err
 		}
-		switch refused = (Renew{}).may(tx, path, open, nil, nil); {
+		switch refused = (Renew{}).may(tx, path, nil, open, nil, nil); {
 		case refused == nil:
 		case clm.AsError(refused).Kind == clm.Internal:
 			return refused // a fault of ours: the claim runs out, and it is tried again
@@ -127,7 +130,7 @@ func (c *Core) renewOne(ctx context.Context, id clm.ObjectID, until time.Time) (
 			tx.Refused(refused)
 			return nil
 		}
-		_, err = begin(tx, automatic, path, nil, nil, reasonAutomatic, false)
+		_, err = begin(tx, automatic, path, beginning{reason: reasonAutomatic})
 		begun = err == nil
 		return err
 	})
@@ -143,12 +146,17 @@ func (c *Core) renewOne(ctx context.Context, id clm.ObjectID, until time.Time) (
 }
 
 // renewalOf is when the version in use of the place at the end of the path is to
-// be renewed by itself, or zero; nil: there is none.
+// be renewed by itself, or zero; nil: there is none. Nobody waits for the next one of what
+// was taken out of the inventory, and what came back by a rollback is left alone for a while.
 func renewalOf(path clm.Path, v *clm.Version) time.Time {
-	if v == nil {
+	if v == nil || !v.Removed.IsZero() {
 		return time.Time{}
 	}
-	return path.RenewalAt(*v)
+	at := path.RenewalAt(*v)
+	if rests := restsUntil(path.Last(), *v); !at.IsZero() && at.Before(rests) {
+		return rests
+	}
+	return at
 }
 
 // replan finds anew when the certificate at the end of the path is to be renewed.
@@ -161,7 +169,7 @@ func replan(tx *store.Tx, path clm.Path) error {
 	if err != nil {
 		return err
 	}
-	return tx.SetRenewal(place.ID, path.RenewalAt(v))
+	return tx.SetRenewal(place.ID, renewalOf(path, &v))
 }
 
 // plans reports whether the time of automatic renewal depends on the attribute.

@@ -113,7 +113,7 @@ func readValues(a clm.Attr, values []string) ([]string, error) {
 	switch {
 	case len(values) == 0:
 		return nil, nil
-	case !canStand(a, values), single && len(values) > 1:
+	case !canStand(a, values), forged(values) != nil, single && len(values) > 1:
 		return nil, clm.Fail(clm.Invalid, string(a), strings.Join(values, ", "))
 	case !single:
 		return values, nil

@@ -71,6 +71,10 @@ func TestChangeReadsValues(t *testing.T) {
 			{clm.IssuedBy, []string{"nonsense"}, bad},
 			{clm.Contact, []string{"one", "two"}, "one two"},
 			{"tpp:Notes", []string{"one", "two"}, "one two"},
+			{"tpp:Notes", []string{"one", clm.Ref(id)}, bad}, // it would be read back as a DN
+			{clm.Origin, []string{clm.Ref(id)}, bad},
+			{clm.SANDNS, []string{clm.Ref(id)}, bad},
+			{clm.IssuedBy, []string{clm.Ref(id)}, bad},
 			{clm.Off, []string{"1"}, "1"},
 			{clm.Off, []string{"2"}, bad},
 		} {

@@ -131,7 +131,7 @@ func (r *round) prepare(tx *store.Tx, checks []store.Check) error {
 		l := &looking{Look: store.Look{Check: k}}
 		r.looks = append(r.looks, l)
 		cert, err := x509.ParseCertificate(k.Cert)
-		if err != nil || !k.Revocation.IsDone() || !tx.Now.Before(k.NotAfter) {
+		if err != nil || k.Revocation.Told().IsZero() || !tx.Now.Before(k.NotAfter) {
 			continue
 		}
 		lists, responders := fetchable(cert.CRLDistributionPoints), fetchable(cert.OCSPServer)
@@ -225,20 +225,20 @@ func (r *round) findIn(text []byte, those []*looking, at time.Time) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for n, l := range those {
-		if found[n].Listed {
+		if found[n].Listed && l.isMeant(found[n].Entry.Reason) {
 			l.SeenCRL, l.AwaitCRL = at, false
 		}
 	}
 	return nil
 }
 
-// askResponders asks one responder after the other until one tells that the
-// certificate is revoked.
+// askResponders asks one responder after the other until one tells what was done to the
+// certificate.
 func (r *round) askResponders(ctx context.Context, l *looking) {
 	for _, address := range l.responders {
-		status, err := r.ask(ctx, address, l)
+		said, err := r.ask(ctx, address, l)
 		r.note(address, err)
-		if err == nil && status == pki.StatusRevoked {
+		if err == nil && said.Status == pki.StatusRevoked && l.isMeant(said.Reason) {
 			r.mu.Lock()
 			l.SeenOCSP, l.AwaitOCSP = r.db.Now(), false
 			r.mu.Unlock()
@@ -247,17 +247,22 @@ func (r *round) askResponders(ctx context.Context, l *looking) {
 	}
 }
 
-func (r *round) ask(ctx context.Context, address string, l *looking) (pki.Status, error) {
+func (r *round) ask(ctx context.Context, address string, l *looking) (said pki.CertStatus, err error) {
 	question, err := pki.AskStatus(l.cert, l.issuer)
 	if err != nil {
-		return pki.StatusUnknown, err
+		return said, err
 	}
 	answer, err := r.answer(ctx, address, question, pki.MaxStatusSize)
 	if err != nil {
-		return pki.StatusUnknown, err
+		return said, err
 	}
-	said, err := pki.ReadStatus(answer, l.cert, l.issuer, r.db.Now())
-	return said.Status, err
+	return pki.ReadStatus(answer, l.cert, l.issuer, r.db.Now())
+}
+
+// isMeant reports whether what is told for the reason is what is looked for. What is
+// revoked for good is not seen as long as relying parties are told of a hold.
+func (l *looking) isMeant(told clm.Reason) bool {
+	return told != clm.CertificateHold || l.Revocation.IsHeld()
 }
 
 // note keeps how it went at an address. One that was not asked at all tells nothing.

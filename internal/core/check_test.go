@@ -33,6 +33,7 @@ type publisher struct {
 
 	mu             sync.Mutex
 	listed, told   []*x509.Certificate // what is revoked according to the list, and to the responder
+	reason         clm.Reason          // why, according to both
 	forger         *foreign            // signs instead of the CA and its responder
 	broken         bool                // answers with an error
 	lists, answers int                 // how often it was asked
@@ -80,7 +81,7 @@ func (p *publisher) answer(w http.ResponseWriter, count *int, make func() ([]byt
 func (p *publisher) list() ([]byte, error) {
 	list := &x509.RevocationList{Number: big.NewInt(int64(p.lists)), ThisUpdate: p.r.Clock.Now(), NextUpdate: p.r.Clock.Now().Add(time.Hour)}
 	for _, c := range p.listed {
-		list.RevokedCertificateEntries = append(list.RevokedCertificateEntries, x509.RevocationListEntry{SerialNumber: c.SerialNumber, RevocationTime: p.r.Clock.Now()})
+		list.RevokedCertificateEntries = append(list.RevokedCertificateEntries, x509.RevocationListEntry{SerialNumber: c.SerialNumber, RevocationTime: p.r.Clock.Now(), ReasonCode: int(p.reason)})
 	}
 	if p.forger != nil {
 		cert, err := x509.ParseCertificate(p.forger.der)
@@ -106,7 +107,7 @@ func (p *publisher) status(question io.Reader) ([]byte, error) {
 	s := pki.CertStatus{Question: asked.Questions[0], Status: pki.StatusGood, ThisUpdate: now, NextUpdate: now.Add(time.Hour)}
 	for _, c := range p.told {
 		if pki.Serial(c) == s.Question.Serial {
-			s.Status, s.RevokedAt = pki.StatusRevoked, now
+			s.Status, s.RevokedAt, s.Reason = pki.StatusRevoked, now, p.reason
 		}
 	}
 	signer := p.responder
@@ -123,7 +124,7 @@ func (p *publisher) set(change func()) {
 	change()
 }
 
-// revoked is a certificate of the publisher whose revocation it has accepted.
+// revoked is a certificate of the publisher, whose revocation it has accepted or is to.
 type revoked struct {
 	core.Imported
 	cert *x509.Certificate
@@ -141,17 +142,24 @@ func (p *publisher) both() points {
 // accepted its revocation.
 func (p *publisher) revoke(cn string, at points) revoked {
 	p.t.Helper()
-	leaf := issue(p.t, &x509.Certificate{Subject: pkix.Name{CommonName: cn}, DNSNames: []string{cn}, CRLDistributionPoints: at.lists, OCSPServer: at.responders}, p.ca)
-	got := revoked{Imported: take(p.t, p.r, core.Import{Certificate: bundle(leaf, p.ca)})}
-	var err error
-	got.cert, err = x509.ParseCertificate(leaf.der)
-	check(p.t, err)
+	got := p.take(cn, at)
 	check(p.t, p.r.DB.Write(context.Background(), store.Entry{Actor: p.r.Admin, Action: "revoke", Subject: cn}, func(tx *store.Tx) error {
 		if err := tx.SaveRevocation(clm.Revocation{Version: got.Version, Actor: "admin", Requested: tx.Now, Accepted: tx.Now}); err != nil {
 			return err
 		}
 		return tx.AddCheck(got.Version)
 	}))
+	return got
+}
+
+// take takes in a certificate with these addresses.
+func (p *publisher) take(cn string, at points) (got revoked) {
+	p.t.Helper()
+	leaf := issue(p.t, &x509.Certificate{Subject: pkix.Name{CommonName: cn}, DNSNames: []string{cn}, CRLDistributionPoints: at.lists, OCSPServer: at.responders}, p.ca)
+	got.Imported = take(p.t, p.r, core.Import{Certificate: bundle(leaf, p.ca)})
+	var err error
+	got.cert, err = x509.ParseCertificate(leaf.der)
+	check(p.t, err)
 	return got
 }
 
@@ -449,12 +457,8 @@ func TestLooksByItself(t *testing.T) {
 	p := publish(t, r)
 	one := p.revoke("www.example.com", p.both())
 	p.set(func() { p.listed, p.told = []*x509.Certificate{one.cert}, []*x509.Certificate{one.cert} })
-	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
-		if known := revocation(t, r, one.Version); !known.SeenCRL.IsZero() && !known.SeenOCSP.IsZero() {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("waited in vain until it was seen")
-		}
-	}
+	eventually(t, "it was seen", func() bool {
+		known := revocation(t, r, one.Version)
+		return !known.SeenCRL.IsZero() && !known.SeenOCSP.IsZero()
+	})
 }

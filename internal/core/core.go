@@ -15,6 +15,7 @@ import (
 
 	"github.com/certwright/certwright/internal/ca"
 	"github.com/certwright/certwright/internal/clm"
+	"github.com/certwright/certwright/internal/deploy"
 	"github.com/certwright/certwright/internal/secret"
 	"github.com/certwright/certwright/internal/store"
 )
@@ -24,12 +25,16 @@ type Config struct {
 	DB            *store.DB
 	Box           *secret.Box
 	Connectors    ca.Registry
+	Drivers       deploy.Registry
 	MakeIssuer    IssuerMaker
 	MakeResponder ResponderMaker // nil: OCSP requests are not answered
 	Log           *slog.Logger
 	Workers       int      // works carried out at a time; zero means DefaultWorkers
 	Rehearsal     bool     // certificates may be put on stage, see Rehearse
 	Expand        Expander // nil: texts stay as they are
+	LocalHost     bool     // devices may be the machine on which this program runs
+
+	PasswordCost secret.PasswordCost // of passwords that are set; zero means secret.UsualCost
 }
 
 // DefaultWorkers is how many works are carried out at a time unless said
@@ -41,12 +46,15 @@ type Core struct {
 	db            *store.DB
 	box           *secret.Box
 	connectors    ca.Registry
+	drivers       deploy.Registry
 	makeIssuer    IssuerMaker
 	makeResponder ResponderMaker
 	log           *slog.Logger
 	workers       int
 	rehearsal     bool
 	expand        Expander
+	localHost     bool
+	passwordCost  secret.PasswordCost
 	module        clm.ObjectID // of this process among the engines; empty until it is registered
 
 	failures failures
@@ -56,6 +64,8 @@ type Core struct {
 	opening  chan struct{} // holds a token for each file that is being opened to be imported
 	free     chan struct{} // a token for each worker of the runner that has nothing to do
 	handed   chan *task    // work that was claimed as it was written down
+	hosts    *hosts
+	turns    turns
 	answers  answers
 
 	signing      chan struct{} // holds a token for each part of a list and each answer that is being signed
@@ -76,9 +86,13 @@ func New(c Config) *Core {
 	if c.Workers == 0 {
 		c.Workers = DefaultWorkers
 	}
+	if c.PasswordCost == (secret.PasswordCost{}) {
+		c.PasswordCost = secret.UsualCost
+	}
 	return &Core{
 		db: c.DB, box: c.Box, connectors: c.Connectors, makeIssuer: c.MakeIssuer, log: c.Log, workers: c.Workers,
 		rehearsal: c.Rehearsal, makeResponder: c.MakeResponder, expand: c.Expand,
+		drivers: c.Drivers, localHost: c.LocalHost, passwordCost: c.PasswordCost, hosts: newHosts(),
 		held: map[clm.WorkID]int64{}, issuers: map[string]*ca.Issuer{}, authorities: map[string]authority{},
 		hurry:   make(chan struct{}),
 		hashing: make(chan struct{}, runtime.GOMAXPROCS(0)),

@@ -21,9 +21,8 @@ import (
 var crashed = []clm.Stage{clm.Activate, clm.Collect, clm.CreateCSR, clm.CreateKey, clm.Submit}
 
 // Every stage that has an effect is in the list of TestCrash, or belongs to a plan that
-// another test lets die at each stage: TestCrashWhileRevoking, TestCrashWhileAbandoning.
-// That of installations has no driver yet that could die. Every stage of every plan has
-// an effect.
+// another test lets die at each stage: TestCrashWhileRevoking, TestCrashWhileAbandoning,
+// TestCrashWhileInstalling. Every stage of every plan has an effect.
 func TestEveryEffectIsCrashed(t *testing.T) {
 	dying := slices.Clone(crashed)
 	for _, op := range []clm.Op{clm.Enroll, clm.Revoke, clm.Abandon, clm.Install} {

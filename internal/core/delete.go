@@ -138,16 +138,21 @@ func leave(tx *store.Tx, id clm.ObjectID) error {
 	if err != nil {
 		return err
 	}
-	install, err := tx.OpenWork(id, clm.InstallLane)
-	if err == nil && install != nil {
-		err = tx.EndWork(install.ID)
-	}
-	if err != nil {
+	if err := endInstall(tx, id); err != nil {
 		return err
 	}
 	app := cloned(path.Last())
 	delete(app.Own, clm.Bound)
 	return tx.SaveObject(app)
+}
+
+// endInstall ends what is under way to install a certificate in the application.
+func endInstall(tx *store.Tx, id clm.ObjectID) error {
+	install, err := tx.OpenWork(id, clm.InstallLane)
+	if err == nil && install != nil {
+		err = tx.EndWork(install.ID)
+	}
+	return err
 }
 
 // unlink takes an application that is about to go off the list of its certificate.

@@ -88,12 +88,16 @@ func provide(tx *store.Tx, who clm.Actor, above clm.Path, proposed *clm.Object, 
 	}
 	o := &clm.Object{DN: dn, Class: proposed.Class, Own: map[clm.Attr][]string{}}
 	for a, values := range proposed.Own {
+		if err := forged(values); err != nil {
+			return nil, clm.About(string(dn), err)
+		}
 		set(o.Own, a, values...)
 	}
-	if err := tx.AddObject(o, parent.ID); err != nil {
-		return nil, err
+	path = under(above, o)
+	if err := mayAim(tx, who, nil, path); err != nil {
+		return nil, clm.About(string(dn), err)
 	}
-	return append(above[:len(above):len(above)], o), nil
+	return path, tx.AddObject(o, parent.ID)
 }
 
 // bind lets the application at the end of the path use the certificate; one that
@@ -119,6 +123,9 @@ func bind(tx *store.Tx, who clm.Actor, certificate *clm.Object, path clm.Path) e
 		return nil
 	}
 	set(app.Own, clm.Bound, string(certificate.ID))
+	if err := validateLater(tx, certificate.ID); err != nil {
+		return err
+	}
 	return tx.SaveObject(app)
 }
 
@@ -182,8 +189,8 @@ func (c *Core) Bind(ctx context.Context, who clm.Actor, application, certificate
 	return changed, err
 }
 
-// release ends what the application at the end of the path uses, unless that is
-// the certificate that is wanted; nil wants none.
+// release ends what the application at the end of the path uses, and what is under way
+// to install it there, unless that is the certificate that is wanted; nil wants none.
 func release(tx *store.Tx, who clm.Actor, path clm.Path, wanted *clm.Object) (freed clm.Path, changed bool, err error) {
 	app := cloned(path.Last())
 	used := clm.Setting{Values: app.Own[clm.Bound]}.First()
@@ -200,6 +207,9 @@ func release(tx *store.Tx, who clm.Actor, path clm.Path, wanted *clm.Object) (fr
 		err = tx.SaveObject(left)
 	}
 	if err != nil && !errors.Is(err, clm.NotFound) {
+		return nil, false, err
+	}
+	if err := endInstall(tx, app.ID); err != nil {
 		return nil, false, err
 	}
 	delete(app.Own, clm.Bound)

@@ -175,7 +175,7 @@ func TestEntriesOfWhatIsNotRenewed(t *testing.T) {
 		_, err := r.Renew(ctx, r.Admin, core.Renew{DN: string(busy.DN)})
 		check(t, err)
 		r.Folder(core.DefaultZone, map[clm.Attr]clm.Rule{clm.DomainWhitelist: {Values: []string{"example.com"}}})
-		r.Clock.Turn(340 * clm.Day)
+		r.Clock.Turn(350 * clm.Day)
 		due(t, r, 1)
 		due(t, r, 0)
 		outcomes := map[string]string{}

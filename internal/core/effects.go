@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/certwright/certwright/internal/ca"
@@ -29,6 +30,8 @@ type task struct {
 	names   clm.Names     // what the certificate is to say
 	issued  clm.Facts     // what it says
 	settled crypto.Signer // the key, while it is at hand
+	at      *site         // of an installation: where the certificate goes
+	said    string        // what programs have printed at this stage
 }
 
 // An effect does the work of one stage. It may be done twice with the same task;
@@ -44,11 +47,12 @@ var effects = map[clm.Stage]effect{
 	clm.Activate:  (*Core).activate,
 	clm.Disown:    (*Core).disown,
 	clm.RevokeAt:  (*Core).revokeAt,
-	clm.Place:     (*Core).provision,
-	clm.Inspect:   (*Core).provision,
-	clm.Configure: (*Core).provision,
-	clm.Reload:    (*Core).provision,
-	clm.Verify:    (*Core).provision,
+	clm.Place:     (*Core).place,
+	clm.Inspect:   (*Core).inspect,
+	clm.Configure: (*Core).configure,
+	clm.Reload:    (*Core).reload,
+	clm.Verify:    (*Core).verify,
+	clm.Settle:    (*Core).settle,
 }
 
 // A trade is what the works of one operation have in common.
@@ -63,12 +67,18 @@ var trades = map[clm.Op]trade{
 	clm.Enroll:  {(*Core).equipEnrolment, keepVersion, (*Core).putInUse},
 	clm.Abandon: {(*Core).equipOrdered, keepVersion, (*Core).orphan},
 	clm.Revoke:  {(*Core).equipRevocation, nil, (*Core).revoked},
-	clm.Install: {(*Core).equipNothing, nil, nil},
+	clm.Hold:    {(*Core).equipHold, nil, (*Core).suspended},
+	clm.Release: {(*Core).equipHold, nil, (*Core).reinstated},
+	clm.Install: {(*Core).equipPush, nil, (*Core).installed},
 }
 
 // seenOutside lists the stages at which something outside sees what was made so
 // far, which must therefore be durable before. A CA that is local is not outside.
-var seenOutside = map[clm.Stage]bool{clm.Submit: true, clm.Collect: true}
+// What is done at a host is seen there at once.
+var seenOutside = map[clm.Stage]bool{
+	clm.Submit: true, clm.Collect: true,
+	clm.Inspect: true, clm.Configure: true, clm.Reload: true, clm.Verify: true, clm.Settle: true,
+}
 
 // createKey makes the key, or takes over the one in use where policy allows it
 // and it is wanted. Again is harmless: nobody has seen the first key.
@@ -99,11 +109,33 @@ func (c *Core) keyFor(t *task) (crypto.Signer, error) {
 // reusesKey reports whether the key in use is to serve the next version too.
 func (t *task) reusesKey() bool {
 	place := t.path.Last()
+	switch t.version.KeyWish {
+	case clm.KeyNew:
+		return false
+	case clm.KeySame:
+		return mayKeepKey(t.path)
+	}
 	allowed := t.path[:len(t.path)-1].ValueFor(place.Class, clm.ReuseKeyAllowed) // what a folder says counts, locked or not
 	if len(allowed.Values) == 0 {
 		allowed.Values = place.Own[clm.ReuseKeyAllowed]
 	}
 	return allowed.IsOn() && t.path.Value(clm.ReuseKeyWanted).IsOn()
+}
+
+// allowsKeyOf reports whether policy would still have the version's key made as it is: what
+// was good enough once need not be today.
+func (t *task) allowsKeyOf(v clm.Version) bool {
+	cert, err := x509.ParseCertificate(v.Cert)
+	if err != nil {
+		return true // of the key by itself nothing is known
+	}
+	key := pki.SpecOf(cert.PublicKey)
+	demand := demandOf(t.path)
+	demand.KeyAlgorithm, demand.KeySize, demand.Curve = key.Algorithm, key.Bits, key.Curve
+	policy := t.path[:len(t.path)-1].PolicyFor(t.path.Last().Class)
+	return !slices.ContainsFunc(policy.Judge(demand), func(b clm.Breach) bool {
+		return b.Rule == clm.RuleKeyAlgorithm || b.Rule == clm.RuleKeySize || b.Rule == clm.RuleCurve
+	})
 }
 
 // createCSR signs the request, for what the place has come to want, if policy has not
@@ -176,12 +208,6 @@ func (t *task) identify(facts pki.Identity) {
 	v.Thumbprint, v.Serial, v.NotBefore, v.NotAfter = facts.Thumbprint, facts.Serial, facts.NotBefore, facts.NotAfter
 }
 
-// provision is for the drivers that put certificates where applications use them.
-// No class of applications has one.
-func (c *Core) provision(_ context.Context, t *task) (clm.Outcome, error) {
-	return clm.Outcome{}, clm.Permanent(fmt.Errorf("there is no driver for %s", t.path.Last().Class))
-}
-
 // order is the order for the version, the same order whichever work asks for what has
 // become of it. What it takes from the tree is read when the work is claimed; a CA that
 // is asked again may so be asked for something else, and must go by the key of the order.
@@ -192,6 +218,9 @@ func (t *task) order() (o ca.Order, err error) {
 	}
 	if o.EndDate, err = endDate(t.path, t.ca.kind); err == nil {
 		o.Days, err = validity(t.path)
+	}
+	if !t.version.Ends.IsZero() {
+		o.EndDate = t.version.Ends
 	}
 	return o, err
 }
@@ -233,7 +262,7 @@ func (c *Core) load(ctx context.Context, w clm.Work) (*task, error) {
 	t := &task{work: w}
 	err := c.db.Read(ctx, func(tx *store.Tx) (err error) {
 		t.path, err = tx.PathByID(w.Subject)
-		if errors.Is(err, clm.NotFound) && (w.Op == clm.Revoke || w.Op == clm.Abandon) {
+		if errors.Is(err, clm.NotFound) && (w.Op.IsRevocation() || w.Op == clm.Abandon) {
 			t.path, err = tx.Path(clm.RootDN)
 		}
 		if err != nil {
@@ -245,7 +274,7 @@ func (c *Core) load(ctx context.Context, w clm.Work) (*task, error) {
 		}
 		t.asked = len(gates) > 0
 		if t.version, err = tx.Version(w.Version); w.Op != clm.Enroll {
-			t.version.Sealed = nil // no other work needs the key, and it may be deleted meanwhile
+			t.version.Sealed = nil // it may be deleted meanwhile
 		}
 		return err
 	})
@@ -265,7 +294,9 @@ func (c *Core) equipEnrolment(ctx context.Context, t *task) error {
 			return err
 		}
 		if t.work.Stage == clm.CreateKey && t.reusesKey() {
-			t.before, err = c.keptKey(tx, t.path.Last())
+			if t.before, err = c.keptKey(tx, t.path.Last()); t.before != nil && !t.allowsKeyOf(*t.before) {
+				t.before = nil
+			}
 		}
 		return fault(err)
 	})
@@ -305,8 +336,6 @@ func (c *Core) equipOrdered(ctx context.Context, t *task) error {
 	})
 }
 
-func (c *Core) equipNothing(context.Context, *task) error { return nil }
-
 // keepVersion writes down what the task has learnt of its version.
 func keepVersion(tx *store.Tx, t *task) (err error) {
 	if len(t.chain) > 0 {
@@ -327,7 +356,10 @@ func (c *Core) putInUse(tx *store.Tx, t *task) error {
 	if err := setKeyHolder(tx, path.Last(), ""); err != nil {
 		return err
 	}
-	return tx.Activate(v, t.issued, path.PlanRenewal(v, tx.Now))
+	if err := tx.Activate(v, t.issued, path.PlanRenewal(v, tx.Now)); err != nil {
+		return err
+	}
+	return c.installEverywhere(tx, path, v.ID, t.work.Actor)
 }
 
 // bar reports whether the work would put a key into use that has become known as

@@ -18,6 +18,16 @@ import (
 // patience is how long a test waits for what must happen.
 const patience = time.Minute
 
+// eventually waits until it is so, looking again and again.
+func eventually(t testing.TB, what string, is func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !is(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain until %s", what)
+		}
+	}
+}
+
 // request asks for an EC certificate for the name and waits until it is issued.
 func request(t testing.TB, r *coretest.Rig, folder, cn string) core.Issued {
 	t.Helper()

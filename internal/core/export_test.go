@@ -30,7 +30,7 @@ func Stages() []clm.Stage { return slices.Sorted(maps.Keys(effects)) }
 var around sync.Map
 
 // Around has fn called before and after each effect of this core, with the common
-// name that the certificate is to have.
+// name that the certificate is to have or, of an installation, the application's DN.
 func (c *Core) Around(fn func(stage clm.Stage, after bool, cn string)) { around.Store(c, fn) }
 
 // The effects of a test binary let tests in.
@@ -43,10 +43,13 @@ func letIn() bool {
 			if !ok {
 				return do(c, ctx, t)
 			}
-			at := fn.(func(clm.Stage, bool, string))
-			at(stage, false, t.names.CommonName)
+			at, name := fn.(func(clm.Stage, bool, string)), t.names.CommonName
+			if t.work.Op == clm.Install {
+				name = string(t.path.Last().DN)
+			}
+			at(stage, false, name)
 			out, err := do(c, ctx, t)
-			at(stage, true, t.names.CommonName)
+			at(stage, true, name)
 			return out, err
 		}
 	}

@@ -71,7 +71,8 @@ type Details struct {
 	Revocation clm.Revocation // of the version in use
 	Refusal    string         // why it could not be revoked
 	Key        KeyState       // how the private key stands to it
-	Installing bool           // an application is still to get it, or has failed to
+	Installing Installing     // how it comes to its applications
+	Validation Validations    // whether it is where it should be in use; without the places
 }
 
 // Details finds a certificate by its GUID. It fails with NotFound, also when the
@@ -108,7 +109,10 @@ func (c *Core) Details(ctx context.Context, who clm.Actor, id clm.ObjectID) (d D
 		if d.Refusal, err = refusalOf(tx, d.Version, d.Revocation); err != nil {
 			return err
 		}
-		if d.Installing, err = isInstalling(tx, path); err != nil {
+		if d.Installing, err = installing(tx, path.Last().ID); err != nil {
+			return err
+		}
+		if d.Validation, err = validationOf(tx, path.Last().ID); err != nil {
 			return err
 		}
 		_, d.Key, err = keyHolder(tx, path.Last(), d.Version)
@@ -118,21 +122,6 @@ func (c *Core) Details(ctx context.Context, who clm.Actor, id clm.ObjectID) (d D
 		return err
 	})
 	return d, err
-}
-
-// isInstalling reports whether the applications of the certificate at the end of the
-// path are served by us, and one of them has not got it yet.
-func isInstalling(tx *store.Tx, path clm.Path) (bool, error) {
-	if path.Management() != clm.Provisioning {
-		return false, nil
-	}
-	for _, id := range path.Last().Own[clm.Consumers] {
-		w, err := tx.OpenWork(clm.ObjectID(id), clm.InstallLane)
-		if err != nil || w != nil {
-			return w != nil, err
-		}
-	}
-	return false, nil
 }
 
 // Filter selects certificates. Values of one field are alternatives, fields must
@@ -173,6 +162,14 @@ type Filter struct {
 	Stages  []clm.Stage // NotBegun is one of them
 	InError *bool
 	Gated   *bool // it waits for somebody's yes
+
+	// How it was found where it should be in use.
+	Seen       []ValidationState
+	Leaf       LeafSeen  // something of this was said of it at one place
+	Chain      ChainSeen // something of this was said of its chain at one place
+	Versions   []uint16  // of TLS, as crypto/tls has them, of which one place speaks one
+	NoLook     *bool     // services are not to be looked at for its sake: its own attribute says so
+	NoValidate *bool     // nor is anything else
 
 	Nothing bool // there is a condition that no certificate satisfies
 	Limit   int  // at most so many; zero asks for the total only
@@ -217,7 +214,11 @@ func (c *Core) Find(ctx context.Context, who clm.Actor, f Filter) (page Page, er
 	query := store.Filter{
 		Thumbprints: f.Thumbprints, Serials: f.Serials, CommonNames: f.CommonNames, SANs: f.SANs, Names: f.Names,
 		Begins: f.Begins, Ends: f.Ends, Created: f.Created, Stages: f.Stages, InError: f.InError, Gated: f.Gated,
+		Leaf: uint32(f.Leaf), Chain: uint32(f.Chain), Versions: f.Versions, NoLook: f.NoLook, NoValidate: f.NoValidate,
 		Limit: f.Limit, Offset: f.Offset,
+	}
+	for _, state := range f.Seen {
+		query.Seen = append(query.Seen, int(state))
 	}
 	if query.Folders, err = parseDNs(f.Folders); err != nil {
 		return page, err
@@ -381,12 +382,17 @@ func managements(folders []store.FolderPath) func(*store.Cohort) string {
 
 // visible says what the actor may see: nil for everything.
 func visible(tx *store.Tx, who clm.Actor, folders []store.FolderPath) (*store.Visible, error) {
+	return visibleWith(tx, who, folders, clm.View)
+}
+
+// visibleWith says on which certificates the actor has the rights: nil for all.
+func visibleWith(tx *store.Tx, who clm.Actor, folders []store.FolderPath, rights clm.Rights) (*store.Visible, error) {
 	if who.Master {
 		return nil, nil
 	}
 	v := store.Visible{Folders: map[clm.ObjectID]bool{}, Shown: map[clm.ObjectID]bool{}, Hidden: map[clm.ObjectID]bool{}}
 	for _, folder := range folders {
-		if folder.Rights(who).Has(clm.View) {
+		if folder.Rights(who).Has(rights) {
 			v.Folders[folder.Last().ID] = true
 		}
 	}
@@ -399,7 +405,7 @@ func visible(tx *store.Tx, who clm.Actor, folders []store.FolderPath) (*store.Vi
 		if err != nil {
 			return nil, err
 		}
-		if append(above[:len(above):len(above)], o).Rights(who).Has(clm.View) {
+		if append(above[:len(above):len(above)], o).Rights(who).Has(rights) {
 			v.Shown[o.ID] = true
 		} else {
 			v.Hidden[o.ID] = true

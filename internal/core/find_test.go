@@ -319,3 +319,24 @@ func TestEstateIsWhatItsCertificatesSay(t *testing.T) {
 		t.Errorf("(-loaded +described):\n%s", diff)
 	}
 }
+
+// Zero bytes and what is not UTF-8, which not every database takes, may be looked for.
+func TestOddTextIsNoFault(t *testing.T) {
+	t.Parallel()
+	const odd = "odd\x00\xff.example.com"
+	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+		r := coretest.New(t, d, coretest.Options{Idle: true})
+		ctx := context.Background()
+		for name, f := range map[string]core.Filter{
+			"thumbprint": {Thumbprints: []string{odd}}, "serial": {Serials: []string{odd, "1"}}, "common name": {CommonNames: []string{odd}},
+			"one of two": {CommonNames: []string{odd, "none.example.com"}}, "alternative name": {SANs: map[clm.Attr][]string{clm.SANDNS: {odd, "x"}}},
+			"organization": {Organizations: []string{odd}}, "issuer": {Issuers: []string{odd}}, "name": {Names: []string{odd}}, "stage": {Stages: []clm.Stage{odd}},
+			"management": {ManagementTypes: []string{odd}}, "class": {Classes: []clm.Class{odd}}, "country": {Countries: []string{odd}},
+		} {
+			f.Limit = 10
+			if _, err := r.Find(ctx, r.Admin, f); err != nil && !errors.Is(err, clm.Invalid) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	})
+}

@@ -58,7 +58,7 @@ func (c *Core) stopAtGates(ctx context.Context, t *task) (stopped bool, err erro
 			case g.Stage != t.work.Stage:
 			case g.Holds(tx.Now):
 				holding = append(holding, g)
-			case !g.Until.IsZero() && g.Until.Before(tx.Now):
+			case isVoid(g, tx.Now):
 				void = append(void, g)
 			}
 		}
@@ -86,7 +86,10 @@ func (c *Core) stopAtGates(ctx context.Context, t *task) (stopped bool, err erro
 				return err
 			}
 		}
-		for _, g := range void { // who retries it is asked anew
+		for _, g := range void { // who retries it is asked anew: by the workflow, or as wantsApproval has it
+			if isOrderGate(g) {
+				continue
+			}
 			if err := tx.DropGate(g); err != nil {
 				return err
 			}
@@ -100,6 +103,9 @@ func (c *Core) stopAtGates(ctx context.Context, t *task) (stopped bool, err erro
 		return tx.Settle(t.work.ID)
 	})
 }
+
+// isVoid reports whether the yes that was given at the gate is not good any more.
+func isVoid(g clm.Gate, now time.Time) bool { return !g.Until.IsZero() && g.Until.Before(now) }
 
 // workflowsAt are the workflows that stop the work of the last object of the path at one
 // of the points.
@@ -218,26 +224,36 @@ func stageOf(w clm.Work, point clm.Stage) clm.Stage {
 // if it names nobody those that hold for the object, or else its contacts. Where nobody
 // is left only a master may.
 func (c *Core) approvers(tx *store.Tx, workflow *clm.Object, path clm.Path) ([]string, error) {
-	known, err := tx.Principals()
-	if err != nil {
-		return nil, err
-	}
 	for _, named := range [][]string{workflow.Own[clm.Approvers], path.Value(clm.Approver).Values, path.Value(clm.Contact).Values} {
-		var ids []string
-		for _, text := range named {
-			for who := range strings.SplitSeq(c.expanded(tx, text, path.Last().DN), ",") {
-				// Edges write users and groups with a directory in front, and braces.
-				id := strings.ToLower(strings.Trim(who[strings.LastIndexByte(who, ':')+1:], " {}"))
-				if known[clm.PrincipalID(id)] != nil && !slices.Contains(ids, id) {
-					ids = append(ids, id)
-				}
-			}
-		}
-		if len(ids)+len(named) > 0 {
-			return ids, nil
+		if len(named) > 0 {
+			return known(tx, c.named(tx, path.Last().DN, named))
 		}
 	}
 	return nil, nil
+}
+
+// named are the IDs in texts about an object, which may name several each, or be macros.
+func (c *Core) named(tx *store.Tx, self clm.DN, texts []string) (ids []string) {
+	for _, text := range texts {
+		for who := range strings.SplitSeq(c.expanded(tx, text, self), ",") {
+			if id := principalIn(who); id != "" && !slices.Contains(ids, id) {
+				ids = append(ids, id)
+			}
+		}
+	}
+	return ids
+}
+
+// known are those of the IDs that are of users and groups that are there.
+func known(tx *store.Tx, ids []string) ([]string, error) {
+	there, err := tx.Principals()
+	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return there[clm.PrincipalID(id)] == nil }), err
+}
+
+// principalIn is the ID in the text, in which edges write users and groups with a
+// directory in front, and braces.
+func principalIn(text string) string {
+	return strings.ToLower(strings.Trim(text[strings.LastIndexByte(text, ':')+1:], " {}"))
 }
 
 // expanded is the text with its macros replaced.

@@ -425,3 +425,28 @@ func TestRenewalKeepsTheKeyIfBothSaySo(t *testing.T) {
 		}
 	})
 }
+
+// A key that policy would not have made any more is not kept, whoever wants that.
+func TestRenewalDoesNotKeepAKeyThatPolicyForbids(t *testing.T) {
+	t.Parallel()
+	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+		r := coretest.New(t, d, coretest.Options{})
+		rules := map[clm.Attr]clm.Rule{clm.ReuseKeyAllowed: {Values: []string{"1"}}, clm.ReuseKeyWanted: {Values: []string{"1"}}}
+		folder := r.Folder(`\VED\Policy\Stricter`, rules)
+		first := request(t, r, folder, "www.example.com")
+		rules[clm.KeyAlgorithm] = clm.Rule{Values: []string{"ECC"}, Locked: true}
+		rules[clm.Curve] = clm.Rule{Values: []string{"P384"}, Locked: true}
+		r.Folder(`\VED\Policy\Stricter`, rules)
+		if _, err := r.Change(context.Background(), r.Admin, first.Place.ID, map[clm.Attr][]string{clm.KeyAlgorithm: {"ECC"}, clm.Curve: {"P384"}}); err != nil {
+			t.Fatal(err)
+		}
+		done, err := r.Renew(context.Background(), r.Admin, core.Renew{DN: string(first.Place.DN)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		second := await(t, r, done)
+		if key := pki.SpecOf(second.Key.Public()); key.Curve != "P384" {
+			t.Errorf("the new certificate has a key of the kind %s", key)
+		}
+	})
+}

@@ -77,7 +77,7 @@ func refusalOf(tx *store.Tx, v clm.Version, r clm.Revocation) (string, error) {
 		return "", nil
 	}
 	w, err := tx.OpenWork(v.Certificate, clm.RevokeLane(v.ID))
-	if err != nil || w == nil {
+	if err != nil || w == nil || w.Op != clm.Revoke {
 		return "", err
 	}
 	return w.Failure, nil

@@ -91,5 +91,5 @@ func (c *Core) mayChangePassword(who clm.Actor, n NewPassword, user Principal, h
 func (c *Core) hashPassword(password secret.Plain) string {
 	c.hashing <- struct{}{}
 	defer func() { <-c.hashing }()
-	return secret.HashPassword(password)
+	return c.passwordCost.HashPassword(password)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"time"
 
 	"github.com/certwright/certwright/internal/clm"
 	"github.com/certwright/certwright/internal/pki"
@@ -13,12 +14,17 @@ import (
 
 // Import takes in a certificate that was issued elsewhere.
 type Import struct {
-	Folder      string                // its DN
-	Name        string                // of the place; empty: one is made of the certificate's names
-	Certificate secret.Plain          // in any form that pki.ParseImport reads; it may bring its key
-	Key         secret.Plain          // the private key, if it comes by itself
-	Password    secret.Plain          // of the key or file
-	Own         map[clm.Attr][]string // further values to be written on the object
+	Folder      string                 // its DN
+	Name        string                 // of the place; empty: one is made of the certificate's names
+	Certificate secret.Plain           // in any form that pki.ParseImport reads; it may bring its key
+	Key         secret.Plain           // the private key, if it comes by itself
+	Password    secret.Plain           // of the key or file
+	Own         map[clm.Attr][]string  // further values to be written on the object
+	Class       clm.Class              // of a new place for a certificate that does not say what it is for; empty: as it looks
+	KeyIfAny    bool                   // the right to write keys is asked for only where a key comes
+	New         bool                   // it is refused where a record that the actor may read is this certificate; one whose record was taken out gets it back, and nothing else changes
+	Managed     func(hasKey bool) bool // whether the certificate is renewed here from then on; nil: as it is said elsewhere
+	Record      string                 // the ID of its record in the system that it comes from, which it keeps; empty: it had none
 
 	// Reconcile keeps the certificate in use that is valid from the latest day, be
 	// it the one that is there, and takes in none that stands at another place.
@@ -35,9 +41,11 @@ type Imported struct {
 }
 
 // ImportKinds are the ways in which Import fails. NotFound and Denied are about
-// the folder or a place in it. Of Invalid, Field is "certificate", "private-key"
+// the folder or a place in it; of Denied, Field is "key" where it is about the key that comes. Of Invalid, Field is "certificate", "private-key"
 // (also for a wrong password), "key-mismatch", "key", "name" or the attribute of
 // Own; of Exists it is "class" or, with the DN of the place as Value, "certificate".
+// About the ID of a record, Field is "record": of Invalid, it is none; of Exists, it is
+// another's, or the certificate is here and has another.
 var ImportKinds = []clm.Kind{clm.Internal, clm.Invalid, clm.NotFound, clm.Denied, clm.Violation, clm.Exists}
 
 // importRights are the rights on a folder of whoever imports into it, and those on
@@ -46,6 +54,14 @@ const (
 	importRights = clm.View | clm.Read | clm.Write | clm.Create | clm.KeyWrite
 	placeRights  = importRights &^ clm.Create
 )
+
+// needs are those of the rights that are needed for this one.
+func (r Import) needs(rights clm.Rights) clm.Rights {
+	if r.KeyIfAny {
+		return rights &^ clm.KeyWrite
+	}
+	return rights
+}
 
 // Import writes the certificate down as a version of a place: of the one with the
 // name that is given, which is made if it is not there, or else of a new one. What
@@ -59,6 +75,9 @@ func (c *Core) Import(ctx context.Context, who clm.Actor, r Import) (done Import
 		if err == nil {
 			err = clm.About(r.Folder, gotErr)
 		}
+		if err == nil && got.Bundle.Key != nil && !folder.Rights(who).Has(clm.KeyWrite) {
+			err = clm.About(r.Folder, clm.Fail(clm.Denied, "key", ""))
+		}
 		if err != nil {
 			return err
 		}
@@ -71,8 +90,14 @@ func (c *Core) Import(ctx context.Context, who clm.Actor, r Import) (done Import
 			return err
 		}
 		tx.About(string(place.DN), got.Thumbprint)
+		if err := r.record(tx, versionAt(place, holders)); err != nil {
+			return clm.About(string(place.DN), err)
+		}
 		if r.Reconcile {
 			err = elsewhere(tx, who, place, holders)
+		}
+		if err == nil && r.New {
+			err = isNew(tx, who, holders)
 		}
 		if err == nil {
 			err = judge(tx, folder.PolicyFor(place.Class), got.demand, nil, place.ID)
@@ -81,6 +106,10 @@ func (c *Core) Import(ctx context.Context, who clm.Actor, r Import) (done Import
 			return clm.About(string(place.DN), err)
 		}
 		path := append(folder[:len(folder):len(folder)], place)
+		if known := versionAt(place, holders); r.New && known.ID != 0 {
+			done, err = c.bringBack(tx, got, path, known)
+			return err
+		}
 		done, err = c.keep(tx, r, got, path, fresh, versionAt(place, holders))
 		return err
 	})
@@ -104,7 +133,7 @@ func (r Import) folder(tx *store.Tx, who clm.Actor) (clm.Path, error) {
 		return nil, err
 	case folder.Last().Class != clm.Folder:
 		return nil, clm.About(r.Folder, clm.NotFound)
-	case !rights.Has(importRights):
+	case !rights.Has(r.needs(importRights)):
 		return nil, clm.About(r.Folder, clm.Denied)
 	}
 	return folder, nil
@@ -170,6 +199,9 @@ func (c *Core) keep(tx *store.Tx, r Import, in incoming, path clm.Path, fresh bo
 		}
 		stays = !used.NotBefore.Before(in.NotBefore)
 	}
+	if r.Managed != nil {
+		manage(path, r.Managed(in.Bundle.Key != nil || len(v.Sealed) > 0))
+	}
 	if !stays {
 		in.write(place.Own)
 		if err := c.keyAfter(tx, place, in, known); err != nil {
@@ -191,8 +223,10 @@ func (c *Core) keep(tx *store.Tx, r Import, in incoming, path clm.Path, fresh bo
 	if v.ID == 0 {
 		// Where the key is, there its requests come from.
 		v = clm.Version{Certificate: place.ID, UserCSR: in.Bundle.Key == nil, Cert: in.Cert, KeyHash: in.KeyHash,
-			Thumbprint: in.Thumbprint, Serial: in.Serial, NotBefore: in.NotBefore, NotAfter: in.NotAfter}
-		if err := tx.AddVersion(&v); err != nil {
+			Thumbprint: in.Thumbprint, Serial: in.Serial, NotBefore: in.NotBefore, NotAfter: in.NotAfter, Record: recordKey(r.Record)}
+		if err := tx.AddVersion(&v); err == store.ErrDuplicate { // another has come to have it meanwhile
+			return done, clm.About(string(place.DN), clm.Fail(clm.Exists, "record", r.Record))
+		} else if err != nil {
 			return done, err
 		}
 	}
@@ -210,9 +244,15 @@ func (c *Core) keep(tx *store.Tx, r Import, in incoming, path clm.Path, fresh bo
 	if err := tx.SaveVersion(v); err != nil {
 		return done, err
 	}
+	if !v.Removed.IsZero() {
+		if err := tx.ShowVersion(v.ID); err != nil {
+			return done, err
+		}
+		v.Removed = time.Time{}
+	}
 	done = Imported{DN: place.DN, ID: place.ID, Version: v.ID, HasKey: len(v.Sealed) > 0}
 	if stays {
-		return done, replan(tx, path)
+		return done, errors.Join(tx.RecordIssued(v, factsOf(in.cert, in.Identity)), replan(tx, path))
 	}
 	if place.Current != v.ID {
 		open, err := tx.OpenWork(place.ID, clm.EnrollLane)
@@ -223,7 +263,43 @@ func (c *Core) keep(tx *store.Tx, r Import, in incoming, path clm.Path, fresh bo
 			return done, err
 		}
 	}
-	return done, tx.Activate(v, factsOf(in.cert, in.Identity), path.RenewalAt(v))
+	return done, tx.Activate(v, factsOf(in.cert, in.Identity), renewalOf(path, &v))
+}
+
+// bringBack puts the record of the version, which the place at the end of the path has had
+// all the time, into the inventory again. A private key that comes along and was missing is
+// kept; nothing else changes about the place.
+func (c *Core) bringBack(tx *store.Tx, in incoming, path clm.Path, v clm.Version) (done Imported, err error) {
+	place := path.Last()
+	if len(v.Sealed) == 0 && in.Bundle.Key != nil {
+		v.UserCSR = false
+		if v.Sealed, err = c.sealKey(in.Bundle.Key, versionBind(v.ID)); err != nil {
+			return done, err
+		}
+		if err := tx.SaveVersion(v); err != nil {
+			return done, err
+		}
+		if place.Current == v.ID {
+			if err := setKeyHolder(tx, place, ""); err != nil {
+				return done, err
+			}
+		}
+	}
+	if err := tx.ShowVersion(v.ID); err != nil {
+		return done, err
+	}
+	if err := tx.RecordIssued(v, factsOf(in.cert, in.Identity)); err != nil {
+		return done, err
+	}
+	done = Imported{DN: place.DN, ID: place.ID, Version: v.ID, HasKey: len(v.Sealed) > 0}
+	if place.Current != v.ID {
+		return done, nil
+	}
+	fresh, err := tx.PathByID(place.ID)
+	if err != nil {
+		return done, err
+	}
+	return done, replan(tx, fresh)
 }
 
 // keyAfter writes on the place whose private key it has from then on. A certificate

@@ -2,6 +2,7 @@ package core
 
 import (
 	"bytes"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"slices"
@@ -19,7 +20,7 @@ import (
 func (r Import) place(tx *store.Tx, who clm.Actor, folder clm.Path, in incoming, holders []clm.Version) (place *clm.Object, fresh bool, err error) {
 	name := r.Name
 	if name == "" {
-		if place, err = in.heldAt(tx, who, folder.Last(), holders); place != nil || err != nil {
+		if place, err = in.heldAt(tx, who, folder.Last(), holders, r.needs(placeRights)); place != nil || err != nil {
 			return place, false, err
 		}
 		if name, err = freeName(tx, folder.Last(), in.name()); err != nil {
@@ -33,10 +34,10 @@ func (r Import) place(tx *store.Tx, who clm.Actor, folder clm.Path, in incoming,
 	path, err := tx.Path(dn)
 	switch {
 	case errors.Is(err, clm.NotFound):
-		return &clm.Object{ID: tx.NewObjectID(), DN: dn, Class: pki.ClassOf(in.cert), Own: map[clm.Attr][]string{}}, true, nil
+		return &clm.Object{ID: tx.NewObjectID(), DN: dn, Class: r.classOf(in.cert), Own: map[clm.Attr][]string{}}, true, nil
 	case err != nil:
 		return nil, false, err
-	case !path.Rights(who).Has(placeRights):
+	case !path.Rights(who).Has(r.needs(placeRights)):
 		return nil, false, clm.About(string(dn), clm.Denied)
 	case !isCertificate(path):
 		return nil, false, clm.About(string(dn), clm.Fail(clm.Exists, "class", string(path.Last().Class)))
@@ -44,10 +45,19 @@ func (r Import) place(tx *store.Tx, who clm.Actor, folder clm.Path, in incoming,
 	return cloned(path.Last()), false, nil
 }
 
+// classOf is the class of a place for the certificate: what it says that it is for, or else
+// what is said of it.
+func (r Import) classOf(cert *x509.Certificate) clm.Class {
+	if r.Class != "" && len(cert.ExtKeyUsage)+len(cert.UnknownExtKeyUsage) == 0 {
+		return r.Class
+	}
+	return pki.ClassOf(cert)
+}
+
 // heldAt is the place in the folder that holds this very certificate under a name
 // that was made up, of several that with the lowest number; nil where there is none
-// that the actor may write.
-func (in incoming) heldAt(tx *store.Tx, who clm.Actor, folder *clm.Object, holders []clm.Version) (place *clm.Object, err error) {
+// where the actor has the rights that are needed.
+func (in incoming) heldAt(tx *store.Tx, who clm.Actor, folder *clm.Object, holders []clm.Version, needed clm.Rights) (place *clm.Object, err error) {
 	least := 0
 	for _, v := range holders {
 		path, _, err := findByID(tx, who, v.Certificate)
@@ -59,7 +69,7 @@ func (in incoming) heldAt(tx *store.Tx, who clm.Actor, folder *clm.Object, holde
 		}
 		n, isNumbered := numberIn(path.Last().DN.Name(), in.name())
 		isHere := len(path) > 1 && path[len(path)-2].ID == folder.ID
-		if isHere && isNumbered && path.Rights(who).Has(placeRights) && (place == nil || n < least) {
+		if isHere && isNumbered && path.Rights(who).Has(needed) && (place == nil || n < least) {
 			place, least = cloned(path.Last()), n
 		}
 	}
@@ -84,10 +94,17 @@ func numberIn(name, base string) (n int, ok bool) {
 }
 
 // freeName is the name with a number that is free in the folder while the one
-// before it is taken: mostly the first. However many there are, few are looked at.
+// before it is taken: mostly the first.
 func freeName(tx *store.Tx, folder *clm.Object, name string) (string, error) {
+	n, err := freeNumber(tx, 0, func(n int) (clm.DN, error) { return childDN(folder, numbered(name, n)) })
+	return numbered(name, n), err
+}
+
+// freeNumber is a number, from the first on, whose DN is not taken while that of the one
+// before it is. However many are taken, few are looked at.
+func freeNumber(tx *store.Tx, first int, numbered func(n int) (clm.DN, error)) (int, error) {
 	isFree := func(n int) (bool, error) {
-		dn, err := childDN(folder, numbered(name, n))
+		dn, err := numbered(n)
 		if err != nil {
 			return false, err
 		}
@@ -97,11 +114,11 @@ func freeName(tx *store.Tx, folder *clm.Object, name string) (string, error) {
 		}
 		return false, err
 	}
-	taken, free := -1, 0
+	taken, free := first-1, first
 	for {
 		ok, err := isFree(free)
 		if err != nil {
-			return "", err
+			return 0, err
 		}
 		if ok {
 			break
@@ -112,7 +129,7 @@ func freeName(tx *store.Tx, folder *clm.Object, name string) (string, error) {
 		middle := (taken + free) / 2
 		ok, err := isFree(middle)
 		if err != nil {
-			return "", err
+			return 0, err
 		}
 		if ok {
 			free = middle
@@ -120,7 +137,7 @@ func freeName(tx *store.Tx, folder *clm.Object, name string) (string, error) {
 			taken = middle
 		}
 	}
-	return numbered(name, free), nil
+	return free, nil
 }
 
 // name is what the place of the certificate is called: by its common name or else
@@ -134,10 +151,11 @@ func (in incoming) name() string {
 	return in.Serial
 }
 
-// holders are the versions that are this very certificate.
+// holders are the versions that are this very certificate. One that came when nobody wanted
+// it any more is none: it is to be revoked, and never in use.
 func (in incoming) holders(tx *store.Tx) ([]clm.Version, error) {
 	alike, err := tx.Holders(in.Thumbprint)
-	return slices.DeleteFunc(alike, func(v clm.Version) bool { return !bytes.Equal(v.Cert, in.Cert) }), err
+	return slices.DeleteFunc(alike, func(v clm.Version) bool { return !bytes.Equal(v.Cert, in.Cert) || !v.Orphaned.IsZero() }), err
 }
 
 // versionAt is the version of the place among the holders, the one in use before
@@ -149,6 +167,21 @@ func versionAt(place *clm.Object, holders []clm.Version) (found clm.Version) {
 		}
 	}
 	return found
+}
+
+// isNew fails with Exists, about its ID, when a record that the actor may read is this
+// certificate.
+func isNew(tx *store.Tx, who clm.Actor, holders []clm.Version) error {
+	for _, v := range holders {
+		rec, err := recordOf(tx, who, v)
+		if err == nil && rec.State == RecordIssued {
+			return clm.About(rec.ID, clm.Fail(clm.Exists, "certificate", string(rec.Path.Last().DN)))
+		}
+		if err != nil && !errors.Is(err, clm.NotFound) {
+			return err
+		}
+	}
+	return nil
 }
 
 // elsewhere fails with Exists when another place that the actor may see holds the

@@ -64,10 +64,10 @@ type watch struct {
 func (w *watch) see(l store.Look) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if accepted := l.Revocation.Accepted; !l.SeenCRL.IsZero() {
+	if accepted := l.Revocation.Told(); !l.SeenCRL.IsZero() {
 		w.crl.add(l.SeenCRL.Sub(accepted))
 	}
-	if accepted := l.Revocation.Accepted; !l.SeenOCSP.IsZero() {
+	if accepted := l.Revocation.Told(); !l.SeenOCSP.IsZero() {
 		w.ocsp.add(l.SeenOCSP.Sub(accepted))
 	}
 }

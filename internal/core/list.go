@@ -181,6 +181,7 @@ type draft struct {
 	was     List
 	urls    []string // the addresses, for a part
 	entries []store.LedgerEntry
+	gone    []store.LedgerEntry // what was on hold and is to be named no more
 }
 
 // renewList publishes a list that names all that is revoked and will do for a
@@ -235,7 +236,9 @@ func (c *Core) draft(ctx context.Context, p *publisher, shard int64) (d draft, d
 		if !d.was.Made.IsZero() {
 			expired = d.was.Made.Add(-expiredFor)
 		}
-		d.entries, err = tx.Revoked(d.Part, expired)
+		if d.entries, err = tx.Revoked(d.Part, expired); err == nil {
+			d.gone, err = tx.Delisted(d.Part)
+		}
 		return err
 	})
 	return d, due, err
@@ -270,9 +273,10 @@ func (d draft) sign() (List, error) {
 
 // publish writes the list down, provided that it follows the one that it was made
 // to follow. Otherwise somebody else was faster, and nothing happens. There is an
-// entry for it only if it names something new: anybody can have lists made.
+// entry for it only if it says something new: anybody can have lists made.
 func (c *Core) publish(ctx context.Context, d draft, l List) (saved bool, err error) {
-	if !slices.ContainsFunc(d.entries, func(e store.LedgerEntry) bool { return !e.Listed }) {
+	changed := slices.Concat(slices.DeleteFunc(slices.Clone(d.entries), func(e store.LedgerEntry) bool { return e.Listed }), d.gone)
+	if len(changed) == 0 {
 		saved, err = c.db.RenewList(ctx, l, d.was.Number)
 	} else {
 		subject := fmt.Sprintf("%s/%d", d.name, d.Shard)
@@ -288,14 +292,14 @@ func (c *Core) publish(ctx context.Context, d draft, l List) (saved bool, err er
 			if d.Shard == WholeList {
 				return nil
 			}
-			return tx.Listed(d.Part, d.entries)
+			return tx.Listed(d.Part, changed)
 		})
 	}
 	if err != nil || !saved || d.Shard != WholeList {
 		return saved, err
 	}
 	d.whole.Store(&l)
-	if err := c.db.NoteListed(context.WithoutCancel(ctx), d.Part, d.entries); err != nil {
+	if err := c.db.NoteListed(context.WithoutCancel(ctx), d.Part, changed); err != nil {
 		c.tell("note what a revocation list names", d.name, err)
 	}
 	return true, nil

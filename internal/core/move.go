@@ -73,6 +73,13 @@ func (c *Core) Rename(ctx context.Context, who clm.Actor, dn, to string) error {
 				return err
 			}
 		}
+		if moves {
+			for _, may := range []func(*store.Tx, clm.Actor, clm.Path, clm.Path) error{mayMoveKeys, mayMoveAims} {
+				if err := may(tx, who, path, under(parent, o)); err != nil {
+					return clm.About(dn, err)
+				}
+			}
+		}
 		n, err := tx.MoveObject(o, target, parent.Last().ID)
 		if err != nil {
 			return err
@@ -90,6 +97,31 @@ func (c *Core) Rename(ctx context.Context, who clm.Actor, dn, to string) error {
 		}
 		return tx.AddSweep(target) // other folders' policy holds for it now
 	})
+}
+
+// mayMoveKeys makes sure that nobody comes to read the private keys of what is moved, or of
+// what is below it, by moving it to where more is allowed. What has entries of its own for
+// the actor is as readable there as here.
+func mayMoveKeys(tx *store.Tx, who clm.Actor, was, now clm.Path) error {
+	if was.Rights(who).Has(clm.KeyRead) || !now.Rights(who).Has(clm.KeyRead) {
+		return nil
+	}
+	held, err := tx.KeysBelow(was.Last())
+	if err == nil && held {
+		err = clm.Fail(clm.Denied, "key", "")
+	}
+	return err
+}
+
+// mayMoveAims makes sure that who may let other policy, or another device, say how what is
+// moved is reached.
+func mayMoveAims(tx *store.Tx, who clm.Actor, was, now clm.Path) error {
+	if isReached(now.Last().Class) && isAimedOtherwise(was, now) {
+		if err := mayAim(tx, who, was, now); err != nil {
+			return err
+		}
+	}
+	return mayAimBelow(tx, who, was, now)
 }
 
 // fits makes sure that nothing comes to be too deep.
@@ -169,6 +201,9 @@ func (c *Core) Mutate(ctx context.Context, who clm.Actor, dn string, class clm.C
 		o.Class = class
 		for a, values := range marks {
 			set(o.Own, a, values...)
+		}
+		if err := mayAim(tx, who, path, under(path[:len(path)-1], o)); err != nil {
+			return clm.About(dn, err)
 		}
 		return tx.ChangeClass(o, above.ID, was)
 	})

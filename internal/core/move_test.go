@@ -8,6 +8,7 @@ import (
 	"github.com/certwright/certwright/internal/clm"
 	"github.com/certwright/certwright/internal/core"
 	"github.com/certwright/certwright/internal/coretest"
+	"github.com/certwright/certwright/internal/secret"
 )
 
 // Everything below an object that is renamed or moved goes along, keeps its ID and is
@@ -164,6 +165,42 @@ func TestMutate(t *testing.T) {
 			page, err := r.Find(ctx, r.Admin, core.Filter{Trees: []string{shop}, Classes: []clm.Class{class}, Limit: 10})
 			if err != nil || page.Total != want {
 				t.Errorf("%s: the inventory finds %d, %v, want %d", class, page.Total, err, want)
+			}
+		}
+	})
+}
+
+// Moving a folder or what is in it gives nobody the private keys.
+func TestRenameKeepsKeys(t *testing.T) {
+	onBoth(t, func(t *testing.T, r *coretest.Rig) {
+		ctx := context.Background()
+		alice, all := user(t, r, "alice"), clm.AllRights&^clm.ManagePermissions
+		theirs, mine := r.Folder(`\VED\Policy\Theirs`, nil), r.Folder(`\VED\Policy\Mine`, nil)
+		r.Folder(theirs+`\Empty`, nil)
+		give(t, r, theirs, "alice", all&^clm.KeyRead)
+		give(t, r, mine, "alice", all)
+		leaf := foreignLeaf(t, "www.example.com", 0, nil)
+		take(t, r, core.Import{Folder: r.Folder(theirs+`\Shop`, nil), Certificate: bundle(leaf), Key: leaf.keyPEM(t)})
+		public := take(t, r, core.Import{Folder: theirs, Certificate: bundle(foreignLeaf(t, "public.example.com", 0, nil))})
+		_, err := r.AddSecret(ctx, r.Admin, core.AddSecret{Owner: r.Folder(theirs+`\Vault`, nil), Kind: core.VaultPassword, Content: secret.NewString("Hidden-1")})
+		check(t, err)
+		for _, c := range []struct {
+			name     string
+			from, to string
+			denied   bool
+		}{
+			{"a folder with a secret", theirs + `\Vault`, mine + `\Vault`, true},
+			{"the certificate", theirs + `\Shop\www.example.com`, mine + `\www`, true},
+			{"its folder", theirs + `\Shop`, mine + `\Shop`, true},
+			{"a certificate without a key", string(public.DN), mine + `\public`, false},
+			{"a folder without keys", theirs + `\Empty`, mine + `\Empty`, false},
+			{"within the folder", theirs + `\Shop`, theirs + `\Store`, false},
+		} {
+			switch err := r.Rename(ctx, alice, c.from, c.to); {
+			case c.denied:
+				fails(t, c.name, err, clm.Denied, "key")
+			case err != nil:
+				t.Errorf("%s: %v", c.name, err)
 			}
 		}
 	})

@@ -80,6 +80,9 @@ func (c *Core) Create(ctx context.Context, who clm.Actor, n NewObject) (node Nod
 		}
 		made, err := tx.PathByID(o.ID)
 		if err == nil {
+			err = clm.About(string(o.DN), mayAim(tx, who, nil, made))
+		}
+		if err == nil {
 			node, err = nodeAt(tx, made)
 		}
 		return err
@@ -139,7 +142,8 @@ type Edit struct {
 // names nothing, or nothing that would do, "single", "value", "custom-field", "rule",
 // "owners" where a team would have none, or the attribute whose value makes no sense; of
 // Denied: "read-only" for what only masters write, and as for Bind where it is about who
-// uses which certificate; of Exists and NotFound: "value", "vault-id" of a rule, or empty
+// uses which certificate, "reference" to a credential that the actor cannot use, and
+// empty also where he cannot use that with which the object is reached; of Exists and NotFound: "value", "vault-id" of a rule, or empty
 // where it is about the object; of Unsupported: "object" that has calls of its own;
 // Limited: an attribute would have more than MaxValues.
 var EditKinds = []clm.Kind{clm.Internal, clm.Invalid, clm.NotFound, clm.Denied, clm.Exists, clm.Unsupported, clm.Limited}
@@ -216,7 +220,15 @@ func (c *Core) edit(tx *store.Tx, who clm.Actor, path clm.Path, edits []Edit, re
 	if len(changed) == 0 {
 		return nil
 	}
-	path = append(path[:len(path)-1:len(path)-1], o)
+	was, path := path, under(path[:len(path)-1], o)
+	if isReached(o.Class) && slices.ContainsFunc(sorted(changed), isAim) {
+		if err := mayAim(tx, who, was, path); err != nil {
+			return err
+		}
+		if err := mayAimBelow(tx, who, was, path); err != nil {
+			return err
+		}
+	}
 	if err := c.checkEdited(tx, path, changed, read); err != nil {
 		return err
 	}
@@ -271,7 +283,7 @@ func (e Edit) apply(tx *store.Tx, who clm.Actor, o *clm.Object) (values []string
 		if given, err = refer(tx, who, given, e.Mode != RemoveFrom); err != nil {
 			return nil, err
 		}
-		if err := checkReferred(tx, e.Attr, given); err != nil && e.Mode != RemoveFrom {
+		if err := checkReferred(tx, who, e.Attr, given); err != nil && e.Mode != RemoveFrom {
 			return nil, err
 		}
 	}
@@ -312,9 +324,13 @@ func (e Edit) apply(tx *store.Tx, who clm.Actor, o *clm.Object) (values []string
 // referredClasses says of what class that must be which an attribute refers to.
 var referredClasses = map[clm.Attr]clm.Class{
 	clm.IssuedBy: clm.Authority, clm.Workflows: clm.Workflow, clm.WorkflowBlocks: clm.Workflow, clm.Assets: clm.Folder,
+	clm.CredentialOf: clm.Credential, clm.KeyCredential: clm.Credential, clm.StoreCredential: clm.Credential,
+	clm.ServiceUser: clm.Credential,
 }
 
-func checkReferred(tx *store.Tx, a clm.Attr, values []string) error {
+// checkReferred makes sure that the values name what they should. Who names a credential
+// lends it to whoever says to which host it is sent, and so must be able to use it.
+func checkReferred(tx *store.Tx, who clm.Actor, a clm.Attr, values []string) error {
 	class, ok := referredClasses[a]
 	if !ok {
 		return nil
@@ -322,6 +338,8 @@ func checkReferred(tx *store.Tx, a clm.Attr, values []string) error {
 	for _, v := range values {
 		path, err := referred(tx, v)
 		switch kind := clm.AsError(err); {
+		case err == nil && class == clm.Credential && path.Last().Class.Is(class) && !mayUse(path, who):
+			return clm.Fail(clm.Denied, "reference", v)
 		case err == nil && path.Last().Class.Is(class):
 		case err == nil, kind.Kind == clm.NotFound, kind.Kind == clm.Invalid:
 			return clm.Fail(clm.Invalid, "reference", v)

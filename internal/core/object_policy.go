@@ -75,9 +75,24 @@ func (c *Core) EditPolicy(ctx context.Context, who clm.Actor, dn string, class c
 		if err := (Put{DN: dn, Policy: map[clm.PolicyKey]clm.Rule{key: {}}}).check(tx, append(above, o)); err != nil {
 			return err
 		}
+		if isReached(class) && isAim(e.Attr) {
+			if err := mayAimByPolicy(tx, who, path, append(above, o), key); err != nil {
+				return clm.About(dn, err)
+			}
+		}
 		if err := tx.SaveObject(o); err != nil {
 			return err
 		}
 		return replanAfter(tx, append(above, o), changes)
 	})
+}
+
+// mayAimByPolicy is mayAimBelow for the entry of policy. Only masters say of anything that
+// it is this machine.
+func mayAimByPolicy(tx *store.Tx, who clm.Actor, was, now clm.Path, key clm.PolicyKey) error {
+	isOfHere := func(path clm.Path) bool { return isLocal(path.Last().Policy[key].Values) }
+	if key.Attr == clm.ConnectBy && !who.Master && (isOfHere(was) || isOfHere(now)) {
+		return clm.Denied
+	}
+	return mayAimBelow(tx, who, was, now)
 }

@@ -368,3 +368,35 @@ func TestEditPolicy(t *testing.T) {
 		}
 	})
 }
+
+// Who names a credential lets the server use it on a host of his choosing: only those
+// who may read it can.
+func TestCredentialsAreNamedByReaders(t *testing.T) {
+	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+		r := coretest.New(t, d, coretest.Options{Idle: true})
+		ctx := context.Background()
+		clerk := user(t, r, "clerk")
+		device, credential := core.DefaultZone+`\web`, core.DefaultZone+`\login`
+		for dn, class := range map[string]clm.Class{device: clm.Device, credential: clm.Credential.Kind("password")} {
+			if _, err := r.Put(ctx, r.Admin, core.Put{DN: dn, Class: class}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		name := func() error {
+			return r.EditObject(ctx, clerk, device, []core.Edit{{Attr: clm.CredentialOf, Values: []string{credential}}}, nil)
+		}
+		for _, c := range []struct {
+			rights clm.Rights
+			kind   error
+		}{{clm.View, clm.Denied}, {clm.View | clm.Read, nil}} {
+			for dn, rights := range map[string]clm.Rights{device: clm.View | clm.Read | clm.Write, credential: c.rights} {
+				if _, err := r.Put(ctx, r.Admin, core.Put{DN: dn, Class: map[string]clm.Class{device: clm.Device, credential: clm.Credential.Kind("password")}[dn], Rights: map[string]clm.Rights{"clerk": rights}}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := name(); !errors.Is(err, c.kind) {
+				t.Errorf("with %v: got %v, want %v", c.rights, err, c.kind)
+			}
+		}
+	})
+}

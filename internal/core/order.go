@@ -110,14 +110,27 @@ func subjectOf(n clm.Names) string {
 	return pki.FormatName(der)
 }
 
+// A beginning is how the work begins that leads to the next version of a place.
+type beginning struct {
+	csr      *pki.CSR // from outside; nil: it is made here
+	reason   string
+	action   Action      // what the asker calls it; may be empty
+	external string      // the asker's name for it; may be empty
+	key      clm.KeyWish // of a key that is made here
+	ends     time.Time   // the end that is wanted; zero: what the place says
+	claim    bool        // the work is held from the start by whoever gets the task
+
+	// from is the open work that this replaces, if any: it is ended, and what a worker
+	// brings for it later is dropped; if it had stopped, the new work stands as stopped as
+	// the old one did, until somebody retries or resets it.
+	from *clm.Work
+}
+
 // begin opens the work that leads to the next version of the place at the end of
-// the path. from is the open work that it replaces, if any: it is ended, and what
-// a worker brings for it later is dropped; if it had stopped, the new work stands
-// as stopped as the old one did, until somebody retries or resets it. With claim
-// the work is held from the start by whoever gets the task.
-func begin(tx *store.Tx, who clm.Actor, path clm.Path, csr *pki.CSR, from *clm.Work, reason string, claim bool) (*task, error) {
-	place := path.Last()
-	t := &task{path: path, version: clm.Version{Certificate: place.ID}}
+// the path.
+func begin(tx *store.Tx, who clm.Actor, path clm.Path, b beginning) (*task, error) {
+	place, csr, from := path.Last(), b.csr, b.from
+	t := &task{path: path, version: clm.Version{Certificate: place.ID, External: b.external, KeyWish: b.key, Ends: b.ends}}
 	w, v := &t.work, &t.version
 	*w = clm.Begin(clm.Enroll, clm.CreateKey, tx.Now)
 	if csr != nil {
@@ -126,10 +139,10 @@ func begin(tx *store.Tx, who clm.Actor, path clm.Path, csr *pki.CSR, from *clm.W
 	} else if path.Value(clm.UserCSR).IsOn() {
 		w.Stage, w.NotBefore = clm.CreateCSR, clm.Never // until one comes
 	}
-	if err := tx.AddVersion(v); err != nil {
+	if err := tx.AddVersionOf(place, v); err != nil {
 		return t, unwritten(map[bool]string{true: "csr", false: "work"}[v.UserCSR], err)
 	}
-	w.Subject, w.Version, w.Actor, w.Reason = place.ID, v.ID, who.Name, reason
+	w.Subject, w.Version, w.Actor, w.Reason, w.Action = place.ID, v.ID, who.Name, b.reason, string(b.action)
 	if from != nil {
 		if err := endEnrolment(tx, *from); err != nil {
 			return t, err
@@ -138,7 +151,7 @@ func begin(tx *store.Tx, who clm.Actor, path clm.Path, csr *pki.CSR, from *clm.W
 	}
 	waits := w.NotBefore.After(tx.Now)
 	add := tx.AddWork
-	if claim && w.Failure == "" && !waits {
+	if b.claim && w.Failure == "" && !waits {
 		add = func(w *clm.Work) error { return tx.AddHeldWork(w, lease) }
 	}
 	if err := add(w); err != nil || waits {

@@ -757,18 +757,16 @@ func TestRevocationsArePublishedByThemselves(t *testing.T) {
 		if _, err := r.Revoke(context.Background(), r.Admin, core.Revoke{DN: string(place.Place.DN), Reason: clm.KeyCompromise}); err != nil {
 			t.Fatal(err)
 		}
-		for deadline := time.Now().Add(patience); ; {
+		eventually(t, "it is listed", func() bool {
 			_, list := crl(t, r, shard)
-			if slices.Contains(names(list), place.Version.Serial) {
-				if got := list.RevokedCertificateEntries[0].ReasonCode; got != int(clm.KeyCompromise) {
-					t.Errorf("got reason %d, want %d", got, clm.KeyCompromise)
-				}
-				return
+			if !slices.Contains(names(list), place.Version.Serial) {
+				return false
 			}
-			if time.Now().After(deadline) {
-				t.Fatal("waited in vain for the list")
+			if got := list.RevokedCertificateEntries[0].ReasonCode; got != int(clm.KeyCompromise) {
+				t.Errorf("got reason %d, want %d", got, clm.KeyCompromise)
 			}
-		}
+			return true
+		})
 	})
 }
 

@@ -31,13 +31,12 @@ func open(t testing.TB, r *coretest.Rig, dn clm.DN) *core.Open {
 // until waits until the place's open work is so.
 func until(t testing.TB, r *coretest.Rig, dn clm.DN, what string, is func(core.Open) bool) core.Open {
 	t.Helper()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
-		if o := open(t, r, dn); o != nil && is(*o) {
-			return *o
-		}
-	}
-	t.Fatalf("waited in vain until the work %s", what)
-	return core.Open{}
+	var o *core.Open
+	eventually(t, "the work "+what, func() bool {
+		o = open(t, r, dn)
+		return o != nil && is(*o)
+	})
+	return *o
 }
 
 // ask asks for an EC certificate for the name from the faulty CA.

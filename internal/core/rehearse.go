@@ -119,7 +119,7 @@ func (c *Core) stage(tx *store.Tx, who clm.Actor, r Rehearsal, key crypto.Signer
 	w := clm.Begin(clm.Enroll, cmp.Or(r.Stage, clm.Submit), tx.Now)
 	if place.Class.Is(clm.Application) {
 		w = clm.Begin(clm.Install, cmp.Or(r.Stage, clm.Place), tx.Now)
-		w.Lane = clm.InstallLane
+		w.Lane, w.Host = clm.InstallLane, hostOf(path)
 	}
 	if r.Scene != SceneRevokeFailed && !slices.Contains(clm.Plan(w.Op), w.Stage) {
 		return false, nil, clm.Fail(clm.Invalid, "stage", string(w.Stage))
@@ -259,7 +259,7 @@ func (s setting) revocation() clm.Revocation {
 
 // stageRevocation writes down a revocation whose work stands as it should.
 func (s setting) stageRevocation(stands func(*clm.Work)) error {
-	w := revocationWork(s.version, s.who.Name, s.tx.Now)
+	w := revocationWork(clm.Revoke, s.version, clm.Work{}, s.who.Name, s.tx.Now)
 	stands(&w)
 	open, err := s.tx.OpenWork(w.Subject, w.Lane)
 	if err == nil && open != nil {

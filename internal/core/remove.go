@@ -2,7 +2,6 @@ package core
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"github.com/certwright/certwright/internal/clm"
@@ -29,63 +28,77 @@ func (c *Core) Remove(ctx context.Context, who clm.Actor, id clm.ObjectID) error
 		if !isCertificate(path) {
 			return clm.About(string(id), clm.NotFound)
 		}
-		place := path.Last()
-		tx.About(string(place.DN), "")
-		doomed, freed, err := attached(tx, place)
-		if err != nil {
-			return err
-		}
-		for _, p := range append(doomed, path) {
-			if !p.Rights(who).Has(clm.Delete) {
-				return clm.About(string(p.Last().DN), clm.Denied)
-			}
-		}
-		open, err := tx.OpenWork(place.ID, clm.EnrollLane)
-		if err == nil && open != nil {
-			err = endEnrolment(tx, *open)
-		}
-		if err != nil {
-			return err
-		}
-		for _, id := range freed {
-			if err := leave(tx, id); err != nil {
-				return err
-			}
-		}
-		for _, p := range append(doomed, path) {
-			if err := tx.DropSecretsOf(p.Last().ID); err != nil {
-				return err
-			}
-			if err := tx.DeleteObject(p.Last()); err != nil {
-				return err
-			}
-		}
-		return nil
+		tx.About(string(path.Last().DN), "")
+		return removePlace(tx, who, path)
 	})
+}
+
+// removePlace deletes the certificate at the end of the path as Remove does.
+func removePlace(tx *store.Tx, who clm.Actor, path clm.Path) error {
+	place := path.Last()
+	doomed, freed, err := attached(tx, place)
+	if err != nil {
+		return err
+	}
+	for _, p := range append(doomed, path) {
+		if !p.Rights(who).Has(clm.Delete) {
+			return clm.About(string(p.Last().DN), clm.Denied)
+		}
+	}
+	open, err := tx.OpenWork(place.ID, clm.EnrollLane)
+	if err == nil && open != nil {
+		err = endEnrolment(tx, *open)
+	}
+	if err != nil {
+		return err
+	}
+	for _, id := range freed {
+		if err := leave(tx, id); err != nil {
+			return err
+		}
+	}
+	for _, p := range append(doomed, path) {
+		if err := tx.DropSecretsOf(p.Last().ID); err != nil {
+			return err
+		}
+		if err := tx.DeleteObject(p.Last()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // attached are the objects that are deleted with the certificate, those below
 // others first, and the applications that only lose it, without it.
 func attached(tx *store.Tx, certificate *clm.Object) (doomed []clm.Path, freed []clm.ObjectID, err error) {
-	going := map[clm.ObjectID]bool{}
-	var devices []clm.Path
-	for _, id := range certificate.Own[clm.Consumers] {
-		app, err := tx.PathByID(clm.ObjectID(id))
-		if errors.Is(err, clm.NotFound) {
-			continue
-		}
+	bound, err := boundTo(tx, certificate)
+	if err != nil {
+		return nil, nil, err
+	}
+	var apps []clm.Path
+	for _, id := range bound {
+		app, err := tx.PathByID(id)
 		if err != nil {
 			return nil, nil, err
 		}
-		if !slices.Contains(app.Last().Own[clm.Bound], string(certificate.ID)) {
-			continue
-		}
+		apps = append(apps, app)
+	}
+	return orphans(tx, apps)
+}
+
+// orphans are the objects that are deleted when the applications are, those below others
+// first: those below which there is nothing, and the devices that would be left without
+// anything. kept are the applications that stay, as something stands below them.
+func orphans(tx *store.Tx, apps []clm.Path) (doomed []clm.Path, kept []clm.ObjectID, err error) {
+	going := map[clm.ObjectID]bool{}
+	var devices []clm.Path
+	for _, app := range apps {
 		below, err := tx.Children(app.Last().ID)
 		if err != nil {
 			return nil, nil, err
 		}
 		if len(below) > 0 {
-			freed = append(freed, app.Last().ID)
+			kept = append(kept, app.Last().ID)
 			continue
 		}
 		going[app.Last().ID] = true
@@ -105,5 +118,5 @@ func attached(tx *store.Tx, certificate *clm.Object) (doomed []clm.Path, freed [
 		going[device.Last().ID] = true
 		doomed = append(doomed, device)
 	}
-	return doomed, freed, nil
+	return doomed, kept, nil
 }

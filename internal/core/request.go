@@ -1,7 +1,9 @@
 package core
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strconv"
@@ -31,6 +33,24 @@ type Request struct {
 
 	WithKey bool // its private key will be asked for as soon as it is issued
 
+	Group    string        // the folder by the name of its group, rather than by its DN
+	Template *AuthorityRef // the template by its account, rather than by its DN
+
+	// Fresh: the place is a new one, whatever is there already: a name that is taken gets a
+	// number. Certificates are ordered for it, and keys made here, unless policy insists on
+	// something else.
+	Fresh bool
+
+	// Notes are further values by whatever names the asker has for them: those of custom
+	// fields of these names, and as NoteAs has it what there is no field for.
+	Notes  []FieldValues
+	NoteAs func(name string) clm.Attr
+
+	Action   Action // what the asker calls it, and what the authority must be capable of; may be empty
+	Reason   string // why, in the asker's words; may be empty
+	External string // the asker's name for what is asked; may be empty
+	Approval bool   // the work waits until somebody has approved and somebody has implemented it
+
 	// Check is what the edge has to say once the object's place is known and the
 	// actor may use it; nil has nothing to say. The path ends at the place, as it
 	// is before the request. keyless: the private key will not be held here.
@@ -43,6 +63,7 @@ type Accepted struct {
 	DN      clm.DN
 	ID      clm.ObjectID
 	Version clm.VersionID
+	Record  string     // the ID of that version's record
 	Work    clm.WorkID // zero where nothing was begun
 	Devices []BoundDevice
 }
@@ -52,7 +73,10 @@ type Accepted struct {
 // required or refused, and Value whose rule it is; of Exists, Field is "class"
 // where an object of another class (Value) has the name, and "bound" where an
 // application uses another certificate (Value). A custom field may be Unsupported
-// for the class, Denied where policy has locked it, or Invalid.
+// for the class, Denied where policy has locked it, or Invalid. Of a group that may only
+// be read the request is Denied ("read-only"); NotFound has the Field "group" or, for a
+// template, "setting", and Unsupported the Field "authority" where that is not capable of
+// the action.
 var RequestKinds = []clm.Kind{
 	clm.Internal, clm.Invalid, clm.NotFound, clm.Denied, clm.Disabled, clm.Unmanaged, clm.NeedsCSR, clm.Violation, clm.Exists,
 	clm.Unsupported, clm.Unwritten,
@@ -60,25 +84,31 @@ var RequestKinds = []clm.Kind{
 
 // Request writes the request down and begins the work. A place whose work is
 // still open begins anew with the new data; the old work is ended and whatever it
-// brings later is dropped. A place that has stopped on an error takes the request
+// brings later is dropped. If that was to be approved, so is the new work. A place that has stopped on an error takes the request
 // but stays stopped.
 func (c *Core) Request(ctx context.Context, who clm.Actor, r Request) (done Accepted, err error) {
 	csr, csrErr := parseCSR(r.CSR)
 	if csr != nil {
 		r.Names = csr.Names
 	}
+	if err := c.makeBuiltIn(ctx, who, r.Group); err != nil {
+		return done, err
+	}
 	claim := c.reserve()
 	var t *task
-	err = c.db.Write(ctx, store.Entry{Actor: who, Action: "request", Subject: r.Folder}, func(tx *store.Tx) error {
+	entry := store.Entry{Actor: who, Action: "request", Subject: cmp.Or(r.Folder, r.Group), Detail: r.Reason}
+	err = c.db.Write(ctx, entry, func(tx *store.Tx) error {
 		t = nil
-		folder, rights, err := find(tx, who, r.Folder)
+		folder, err := r.folder(tx, who)
 		if err != nil {
 			return err
 		}
-		if !rights.Has(clm.Create) || folder.Last().Class != clm.Folder {
-			return clm.About(r.Folder, clm.NotFound)
-		}
 		r := r
+		if r.Template != nil {
+			if r.Authority, err = r.template(tx, who, folder); err != nil {
+				return err
+			}
+		}
 		if r.Class == "" {
 			r.Class = r.classFor(tx, folder)
 		}
@@ -86,7 +116,7 @@ func (c *Core) Request(ctx context.Context, who clm.Actor, r Request) (done Acce
 		if err != nil {
 			return err
 		}
-		tx.About(string(place.DN), "")
+		tx.About(string(place.DN), r.Reason)
 		before := maps.Clone(place.Own)
 		if err := r.admit(tx, who, folder, place, csr, csrErr); err != nil {
 			return clm.About(string(place.DN), err)
@@ -112,12 +142,59 @@ func (c *Core) Request(ctx context.Context, who clm.Actor, r Request) (done Acce
 		if err != nil {
 			return err
 		}
-		t, err = begin(tx, who, path, csr, open, "request", claim)
-		done.Version, done.Work = t.version.ID, t.work.ID
+		inherits, err := isToBeApproved(tx, open)
+		if err != nil {
+			return err
+		}
+		t, err = begin(tx, who, path, beginning{
+			csr: csr, from: open, reason: cmp.Or(r.Reason, reasonRequest), action: r.Action, external: r.External, claim: claim && !r.Approval && !inherits,
+		})
+		if err == nil && r.Approval {
+			err = c.askForOrder(tx, t.work, path)
+		} else if err == nil && inherits {
+			err = c.askForSuccessor(tx, t.work, path)
+		}
+		done.Version, done.Record, done.Work = t.version.ID, RecordID(t.version), t.work.ID
 		return err
 	})
 	c.hand(claim, t, err)
 	return done, err
+}
+
+// folder finds the folder in which the actor may make what is asked for.
+func (r Request) folder(tx *store.Tx, who clm.Actor) (clm.Path, error) {
+	if r.Group != "" {
+		g, err := findGroup(tx, who, r.Group)
+		if err == nil && !g.Rights.Has(clm.Create|clm.Write) {
+			err = clm.About(r.Group, clm.Fail(clm.Denied, "read-only", ""))
+		}
+		return g.Path, err
+	}
+	folder, rights, err := find(tx, who, r.Folder)
+	if err == nil && (!rights.Has(clm.Create) || folder.Last().Class != clm.Folder) {
+		err = clm.About(r.Folder, clm.NotFound)
+	}
+	return folder, err
+}
+
+// template finds the template that is named by its account. The one that policy names
+// needs no saying; it is empty then.
+func (r Request) template(tx *store.Tx, who clm.Actor, folder clm.Path) (dn string, err error) {
+	var usual clm.ObjectID
+	class := cmp.Or(r.Class, clm.AnyCertificate)
+	if path, err := authorityPath(tx, folder.ValueFor(class, clm.IssuedBy).First()); err == nil {
+		usual = path.Last().ID
+	}
+	found, err := r.Template.find(tx, who, usual)
+	switch {
+	case err != nil:
+		return "", err
+	case r.Action != "" && !IsCapable(found.Last(), r.Action):
+		return "", clm.About(r.Template.String(), clm.Fail(clm.Unsupported, "authority", string(r.Action)))
+	case found.Last().ID == usual:
+		return "", nil
+	}
+	return string(found.Last().DN), nil
 }
 
 // classFor is the class of what the authority makes that the request is for. One
@@ -145,6 +222,10 @@ func (r Request) place(tx *store.Tx, who clm.Actor, folder clm.Path) (place *clm
 	}
 	if name == "" && len(r.Names.DNS) > 0 {
 		name = r.Names.DNS[0]
+	}
+	if r.Fresh {
+		dn, err := freeDN(tx, folder.Last(), placeName(name, r.Names))
+		return &clm.Object{ID: tx.NewObjectID(), DN: dn, Class: r.Class, Own: map[clm.Attr][]string{}}, true, err
 	}
 	dn, err := childDN(folder.Last(), name)
 	if err != nil {
@@ -190,13 +271,25 @@ func (r Request) admit(tx *store.Tx, who clm.Actor, folder clm.Path, place *clm.
 	if csrErr != nil {
 		return csrErr
 	}
+	before := maps.Clone(place.Own)
 	r.write(place.Own, csr)
 	if issuer, err := refer(tx, who, place.Own[clm.IssuedBy], false); err != nil {
 		return err
 	} else {
 		set(place.Own, clm.IssuedBy, issuer...)
 	}
-	if err := setFields(tx, folder, place, r.Fields); err != nil {
+	if r.Fresh {
+		orderHere(path, csr)
+		if len(r.Own[clm.RenewalWindow]) > 0 {
+			if err := checkWindow(tx, folder, place.Class, place.Own); err != nil {
+				return err
+			}
+		}
+	}
+	if err := r.note(tx, folder, place); err != nil {
+		return err
+	}
+	if err := forgedSince(before, place.Own); err != nil {
 		return err
 	}
 	demand := r.demand()
@@ -260,6 +353,20 @@ func (r Request) write(own map[clm.Attr][]string, csr *pki.CSR) {
 	}
 }
 
+// forgedSince makes sure that nothing of what was written since looks like a reference
+// of ours. The authority may: checkAuthority looks at it.
+func forgedSince(before, own map[clm.Attr][]string) error {
+	for _, a := range sorted(own) {
+		if a == clm.IssuedBy || slices.Equal(own[a], before[a]) {
+			continue
+		}
+		if err := forged(own[a]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // writeDemand writes on a place what is demanded; what the demand leaves out is
 // removed, so that the place asks for that and nothing else.
 func writeDemand(own map[clm.Attr][]string, d clm.Demand, userCSR bool) {
@@ -299,4 +406,22 @@ func (r Request) checkAuthority(tx *store.Tx, who clm.Actor, path clm.Path) erro
 		return clm.Fail(clm.Invalid, string(clm.IssuedBy), r.Authority)
 	}
 	return nil
+}
+
+// RecordByExternal finds the record that was asked for by the external name, among those
+// that the actor may read; of several the latest. It fails with NotFound.
+func (c *Core) RecordByExternal(ctx context.Context, who clm.Actor, name string) (rec Record, err error) {
+	err = c.db.Read(ctx, func(tx *store.Tx) error {
+		versions, err := tx.VersionsByExternal(name)
+		if err != nil {
+			return err
+		}
+		for _, v := range slices.Backward(versions) {
+			if rec, err = recordOf(tx, who, v); !errors.Is(err, clm.NotFound) {
+				return err
+			}
+		}
+		return clm.About(name, clm.NotFound)
+	})
+	return rec, err
 }

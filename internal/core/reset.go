@@ -32,7 +32,8 @@ type ResetDone struct {
 	Restarted  bool       // work that leads to the next certificate has begun
 	Work       clm.WorkID // that work
 
-	asker string // who had asked for the enrolment that was ended
+	asker    string // who had asked for the enrolment that was ended
+	approval bool   // which was to be approved
 }
 
 func (d ResetDone) isNothing() bool { return !d.Processing && !d.Key && !d.Revocation }
@@ -97,7 +98,10 @@ func (c *Core) resetNow(ctx context.Context, who clm.Actor, r Reset) (done Reset
 			err = clm.Unnecessary
 		}
 		if err == nil && r.Restart {
-			t, err = r.restart(tx, clm.Actor{Name: cmp.Or(done.asker, who.Name)}, path.Last().ID, unused, claim)
+			t, err = r.restart(tx, clm.Actor{Name: cmp.Or(done.asker, who.Name)}, path.Last().ID, unused, claim && !done.approval)
+			if err == nil && t != nil && done.approval {
+				err = c.askForSuccessor(tx, t.work, t.path)
+			}
 		}
 		if t != nil {
 			done.Restarted, done.Work = t.work.Failure == "", t.work.ID
@@ -144,8 +148,10 @@ func (c *Core) reset(tx *store.Tx, place *clm.Object, done *ResetDone) (unused *
 			if v.UserCSR && len(v.CSR) > 0 && v.Orphaned.IsZero() {
 				unused = &v
 			}
-			err = endEnrolment(tx, w)
-		case w.Op == clm.Revoke:
+			if done.approval, err = isToBeApproved(tx, &w); err == nil {
+				err = endEnrolment(tx, w)
+			}
+		case w.Op.IsRevocation():
 			done.Revocation = true
 			err = tx.EndWork(w.ID)
 		}
@@ -166,7 +172,7 @@ func (c *Core) reset(tx *store.Tx, place *clm.Object, done *ResetDone) (unused *
 }
 
 // resetApplications ends what is under way or has stopped at the applications that
-// use the certificate.
+// use the certificate. Where nothing is left to do but to look, that goes on.
 func resetApplications(tx *store.Tx, place *clm.Object, done *ResetDone) error {
 	bound, err := boundTo(tx, place)
 	if err != nil {
@@ -178,6 +184,13 @@ func resetApplications(tx *store.Tx, place *clm.Object, done *ResetDone) error {
 			return err
 		}
 		for _, w := range works {
+			open, err := stand(tx, w)
+			if err != nil {
+				return err
+			}
+			if open.State == clm.Processing && !w.IsBefore(clm.Verify) {
+				continue // it has been done, and is only looked at
+			}
 			done.Processing = true
 			if err := tx.EndWork(w.ID); err != nil {
 				return err
@@ -291,7 +304,7 @@ func (r Reset) restart(tx *store.Tx, who clm.Actor, id clm.ObjectID, unused *clm
 	if forbidden != nil && clm.AsError(forbidden).Kind == clm.Internal {
 		return nil, forbidden
 	}
-	t, err := begin(tx, who, path, csr, nil, "restart", claim && forbidden == nil)
+	t, err := begin(tx, who, path, beginning{csr: csr, reason: "restart", claim: claim && forbidden == nil})
 	if err == nil && forbidden != nil {
 		t.work.Failure = r.say(forbidden)
 		err = tx.SaveWork(t.work)

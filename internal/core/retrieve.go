@@ -82,7 +82,16 @@ func (c *Core) Retrieve(ctx context.Context, who clm.Actor, r Retrieve) (got Iss
 	if !bytes.Equal(pki.PublicKeyHash(got.Key.Public()), got.Version.KeyHash) {
 		return Issued{}, clm.About(string(got.Place.DN), clm.Fail(clm.NoKey, "mismatch", ""))
 	}
+	if err := c.keyIsRead(ctx, who, got.Place.DN, "serial number "+got.Version.Serial); err != nil {
+		return Issued{}, err
+	}
 	return got, nil
+}
+
+// keyIsRead keeps in the audit log that the actor is given the private key of the object.
+// A key that cannot be accounted for is not given.
+func (c *Core) keyIsRead(ctx context.Context, who clm.Actor, dn clm.DN, detail string) error {
+	return c.db.Write(ctx, store.Entry{Actor: who, Action: "read private key", Subject: string(dn), Detail: detail}, func(*store.Tx) error { return nil })
 }
 
 // find finds the place: the one of the version, or else the one with the DN.

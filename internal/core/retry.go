@@ -44,9 +44,10 @@ func (c *Core) Retry(ctx context.Context, who clm.Actor, dn string) (done Accept
 					continue
 				}
 				stopped++
-				if err := resume(tx, w, path); err != nil {
+				if err := c.resume(tx, w, path); err != nil {
 					return err
 				}
+				c.hosts.tell(w.Host, nil, tx.Now) // who asks for it does not mean in a while
 				if done.Work == 0 {
 					done.Work, done.Version = w.ID, w.Version
 				}
@@ -60,15 +61,23 @@ func (c *Core) Retry(ctx context.Context, who clm.Actor, dn string) (done Accept
 	return done, err
 }
 
-// resume lets the work go on; place is where the certificate stands.
-func resume(tx *store.Tx, w clm.Work, place clm.Path) error {
-	err := tx.ResumeWork(w)
-	if err == nil || w.Op == clm.Enroll {
-		return clm.About(string(place.Last().DN), unwritten("work", err))
+// resume lets the work go on; place is where the certificate stands. An order that was to
+// be approved, and was not, has to be approved anew.
+func (c *Core) resume(tx *store.Tx, w clm.Work, place clm.Path) (err error) {
+	path, what, from := place, "work", w.Stage
+	if w.Op != clm.Enroll {
+		if path, err = tx.PathByID(w.Subject); err != nil {
+			return err
+		}
+		what, from = "application", clm.Plan(w.Op)[0] // as ResumeWork has it
 	}
-	app, pathErr := tx.PathByID(w.Subject)
-	if pathErr != nil {
-		return pathErr
+	wants, err := wantsApproval(tx, w, from)
+	if err != nil {
+		return err
 	}
-	return clm.About(string(app.Last().DN), unwritten("application", err))
+	if err = tx.ResumeWork(w); err == nil && wants {
+		w.Stage = from
+		err = c.askForOrder(tx, w, path)
+	}
+	return clm.About(string(path.Last().DN), unwritten(what, err))
 }

@@ -21,13 +21,26 @@ type Revoke struct {
 	Reason     clm.Reason
 	Comments   string // for the CA and the record
 	Disable    bool   // the place is not to get another certificate
+
+	// Record names the certificate instead. Nothing else may be under way about its place
+	// then, and it must not be revoked already. What comes of it is always an order.
+	Record   *RecordRef
+	Approval bool // it waits until somebody has approved and somebody has implemented it
+}
+
+func (r Revoke) subject() string {
+	if r.Record != nil {
+		return r.Record.String()
+	}
+	return cmp.Or(r.DN, r.Thumbprint)
 }
 
 // RevokeAccepted says what has become of a request for revocation.
 type RevokeAccepted struct {
 	DN      clm.DN
 	Version clm.VersionID
-	Work    clm.WorkID // what is under way; zero where the certificate is revoked
+	Record  string     // the ID of the version's record
+	Work    clm.WorkID // what is under way; zero where the certificate is revoked, unless it was named by record
 	Before  bool       // the revocation was asked for before, by somebody else or another call
 	SameKey []SameKey  // which other certificates are for the key; nil unless it is compromised and the installation wants them listed
 }
@@ -39,6 +52,17 @@ type RevokeAccepted struct {
 // empty where there is nothing to be revoked; of Unwritten "disable", "state",
 // "revocation", "check" or "pending"; Unsupported: nobody is known who could revoke.
 var RevokeKinds = []clm.Kind{clm.Internal, clm.Invalid, clm.NotFound, clm.Denied, clm.NotIssued, clm.Unwritten, clm.Unsupported}
+
+// RevokeRecordKinds are those of a revocation by record, and of Suspend and Reinstate.
+// Denied: the actor may only read or, with Field "copy", has only brought a copy of a
+// certificate of ours. Of Busy, Value is the number of the work that is in the way. Of
+// Unsupported, Field is "record" where there never was a certificate, or it is revoked or
+// on hold or is not, as it may be, and "authority" where its authority is not capable of
+// it. Of Invalid it is "record": the identifiers fit several, Value how many, or are not
+// enough.
+var RevokeRecordKinds = []clm.Kind{
+	clm.Internal, clm.Invalid, clm.NotFound, clm.Denied, clm.Unmanaged, clm.Busy, clm.Unsupported, clm.Unwritten,
+}
 
 // Revoke has the CA revoke a certificate. It never waits for a renewal of the same
 // place, nor does it disturb one; each version is revoked by itself. A certificate
@@ -54,7 +78,7 @@ func (c *Core) Revoke(ctx context.Context, who clm.Actor, r Revoke) (done Revoke
 	isThere := err == nil
 	claim := isThere && !seen.here && c.reserve()
 	var t *task
-	err = c.db.Write(ctx, store.Entry{Actor: who, Action: "revoke", Subject: cmp.Or(r.DN, r.Thumbprint)}, func(tx *store.Tx) error {
+	err = c.db.Write(ctx, store.Entry{Actor: who, Action: "revoke", Subject: r.subject()}, func(tx *store.Tx) error {
 		t = nil
 		at, err := c.aimOf(tx, who, r)
 		if isThere && errors.Is(err, clm.NotFound) {
@@ -63,7 +87,7 @@ func (c *Core) Revoke(ctx context.Context, who clm.Actor, r Revoke) (done Revoke
 		if err != nil {
 			return err
 		}
-		done = RevokeAccepted{DN: at.path.Last().DN, Version: at.version.ID}
+		done = RevokeAccepted{DN: at.path.Last().DN, Version: at.version.ID, Record: RecordID(at.version)}
 		t, err = c.revoke(tx, who, r, at, &done, claim)
 		return clm.About(string(done.DN), err)
 	})
@@ -87,7 +111,8 @@ func (c *Core) revoke(tx *store.Tx, who clm.Actor, r Revoke, at aim, done *Revok
 	if err != nil {
 		return nil, err
 	}
-	if r.Disable && len(asking) == 0 {
+	gated := len(asking) > 0 || r.Approval
+	if r.Disable && !gated {
 		if path, err = disable(tx, path); err != nil {
 			return nil, err
 		}
@@ -96,7 +121,7 @@ func (c *Core) revoke(tx *store.Tx, who clm.Actor, r Revoke, at aim, done *Revok
 	if r.Comments != "" {
 		detail += ": " + r.Comments
 	}
-	if r.Reason == clm.KeyCompromise && len(v.KeyHash) > 0 && len(asking) == 0 {
+	if r.Reason == clm.KeyCompromise && len(v.KeyHash) > 0 && !gated {
 		mates, err := compromise(tx, who, v)
 		if err != nil {
 			return nil, err
@@ -110,10 +135,10 @@ func (c *Core) revoke(tx *store.Tx, who clm.Actor, r Revoke, at aim, done *Revok
 	}
 	tx.About(string(place.DN), detail)
 	switch pending := open != nil && open.Failure == ""; {
-	case known.IsDone():
+	case known.IsDone(): // not by record, which is refused then
 		done.Before = true
 		return nil, aggravate(tx, at, known, r.Reason)
-	case known.IsKnown() && pending:
+	case known.IsKnown() && pending && open.Op == clm.Revoke:
 		done.Before, done.Work = true, open.ID
 		return nil, nil
 	case open != nil:
@@ -121,14 +146,20 @@ func (c *Core) revoke(tx *store.Tx, who clm.Actor, r Revoke, at aim, done *Revok
 			return nil, err
 		}
 	}
-	t := &task{path: path, version: v, asked: len(asking) > 0}
-	here := at.here && len(asking) == 0
-	if r.Disable && len(asking) > 0 {
+	t := &task{path: path, version: v, asked: gated}
+	here := at.here && !gated
+	if r.Disable && gated {
 		t.work.Reason = revokeAndDisable
+	} else if r.Record != nil {
+		t.work.Reason, t.work.Action = r.Comments, string(ActionRevoke)
 	}
-	err = c.submitRevocation(tx, &t.work, clm.Revocation{Version: v.ID, Reason: r.Reason, Comments: r.Comments, Actor: who.Name}, v, here, claim)
-	if err == nil && !here {
-		err = c.askToRevoke(tx, t, r, asking)
+	err = c.submitRevocation(tx, &t.work, clm.Revocation{Version: v.ID, Reason: r.Reason, Comments: r.Comments, Actor: who.Name}, v, here, claim && !r.Approval)
+	switch {
+	case err == nil && !here:
+		err = c.askToRevoke(tx, t, r.Approval, asking)
+	case err == nil && r.Record != nil:
+		t.work = revocationWork(clm.Revoke, v, t.work, who.Name, tx.Now)
+		err = unwritten("revocation", tx.AddDoneWork(&t.work))
 	}
 	done.Work = t.work.ID
 	if !claim || here {
@@ -170,13 +201,17 @@ func (c *Core) asksToRevoke(tx *store.Tx, path clm.Path, v clm.Version) ([]clm.P
 	return asking, err
 }
 
-// askToRevoke puts up the gates of the task's revocation: those that workflows want, and
-// those that clients have put up before. What goes with the revocation waits as well.
-func (c *Core) askToRevoke(tx *store.Tx, t *task, r Revoke, asking []clm.Path) error {
+// askToRevoke puts up the gates of the task's revocation: those that workflows want, those
+// that clients have put up before, and those of an order whose asker wants approval. What
+// goes with the revocation waits as well.
+func (c *Core) askToRevoke(tx *store.Tx, t *task, approval bool, asking []clm.Path) error {
 	taken, err := takeTickets(tx, t.work)
 	t.asked = t.asked || taken
 	if err == nil && len(asking) > 0 {
 		err = c.askAll(tx, t.work, t.path, asking)
+	}
+	if err == nil && approval {
+		err = c.askForOrder(tx, t.work, t.path)
 	}
 	if err == nil && t.asked {
 		err = tx.Settle(t.work.ID)
@@ -214,9 +249,12 @@ func (c *Core) submitRevocation(tx *store.Tx, w *clm.Work, r clm.Revocation, v c
 	if err := tx.SaveRevocation(r); err != nil {
 		return unwritten("revocation", err)
 	}
-	reason := w.Reason
-	*w = revocationWork(v, r.Actor, tx.Now)
-	w.Reason = cmp.Or(reason, w.Reason)
+	*w = revocationWork(clm.Revoke, v, *w, r.Actor, tx.Now)
+	return addToLane(tx, w, claim)
+}
+
+// addToLane writes new work about a revocation down.
+func addToLane(tx *store.Tx, w *clm.Work, claim bool) error {
 	if claim {
 		return unwritten("revocation", tx.AddHeldWork(w, lease))
 	}
@@ -226,10 +264,12 @@ func (c *Core) submitRevocation(tx *store.Tx, w *clm.Work, r clm.Revocation, v c
 // revokeAndDisable is the reason of work that disables the place when it is done.
 const revokeAndDisable = "revocation, and no other certificate"
 
-// revocationWork is the work that has the CA revoke the version.
-func revocationWork(v clm.Version, actor string, now time.Time) clm.Work {
-	w := clm.Begin(clm.Revoke, clm.RevokeAt, now)
-	w.Lane, w.Subject, w.Version, w.Actor, w.Reason = clm.RevokeLane(v.ID), v.Certificate, v.ID, actor, "revocation"
+// revocationWork is the work that has the CA revoke the version, put it on hold or take it
+// off. said tells why, and what whoever asks for it calls it.
+func revocationWork(op clm.Op, v clm.Version, said clm.Work, actor string, now time.Time) clm.Work {
+	w := clm.Begin(op, clm.RevokeAt, now)
+	w.Lane, w.Subject, w.Version, w.Actor = clm.RevokeLane(v.ID), v.Certificate, v.ID, actor
+	w.Reason, w.Action = cmp.Or(said.Reason, "revocation"), said.Action
 	return w
 }
 
@@ -242,18 +282,18 @@ func accept(tx *store.Tx, v clm.Version, r clm.Revocation) error {
 		return unwritten("revocation", err)
 	} else if !at.IsZero() {
 		r.Accepted = at
-		if r.Reason != clm.KeyCompromise {
+		if r.Reason != clm.KeyCompromise && why != clm.CertificateHold {
 			r.Reason = why
 		}
 	}
 	if err := enlist(tx, v, r); err != nil {
 		return unwritten("revocation", err)
 	}
-	copies, err := tx.Holders(v.Thumbprint)
+	copies, err := copiesOf(tx, v)
 	if err != nil {
 		return err
 	}
-	for _, copy := range append(slices.DeleteFunc(copies, func(o clm.Version) bool { return o.ID == v.ID || !bytes.Equal(o.Cert, v.Cert) }), v) {
+	for _, copy := range copies {
 		r.Version = copy.ID
 		if err := tx.SaveRevocation(r); err != nil {
 			return unwritten("revocation", err)
@@ -262,13 +302,19 @@ func accept(tx *store.Tx, v clm.Version, r clm.Revocation) error {
 	return unwritten("check", tx.AddCheck(v.ID))
 }
 
+// copiesOf are all versions that are the same certificate, the version itself the last.
+func copiesOf(tx *store.Tx, v clm.Version) ([]clm.Version, error) {
+	all, err := tx.Holders(v.Thumbprint)
+	return append(slices.DeleteFunc(all, func(o clm.Version) bool { return o.ID == v.ID || !bytes.Equal(o.Cert, v.Cert) }), v), err
+}
+
 // equipRevocation adds why the version is to be revoked, and the CA that issued it.
 func (c *Core) equipRevocation(ctx context.Context, t *task) error {
 	return c.db.Glance(ctx, func(tx *store.Tx) (err error) {
 		if t.revoke, err = tx.Revocation(t.version.ID); err != nil {
 			return fault(err)
 		}
-		if t.here, err = c.isRevokedHere(tx, t.version); err != nil || t.here {
+		if t.here, err = c.isRevokedHere(tx, t.version, t.work.Op); err != nil || t.here {
 			return fault(err)
 		}
 		t.ca, err = c.authorityByID(tx, t.version.Authority)
@@ -276,35 +322,30 @@ func (c *Core) equipRevocation(ctx context.Context, t *task) error {
 	})
 }
 
-// A revocation that has stopped because the CA could not be asked is begun anew, at most
-// so many in one go, when so long has passed.
-const (
-	revokeAgain = 10 * time.Minute
-	againBatch  = 100
-)
-
-// resumeRevocations lets revocations go on that have stopped because their CA could not
-// be asked: what was accepted from a client is not given up.
-func (c *Core) resumeRevocations(ctx context.Context) error {
-	for {
-		n, err := c.db.ResumeRevocations(ctx, clm.MaxAttempts, c.db.Now().Add(-revokeAgain), againBatch)
-		if err != nil || n < againBatch {
-			return err
-		}
-	}
-}
-
-// revokeAt has the CA revoke the version; there is nothing to be done where that is us,
-// but to write it down. Again is harmless: what is revoked stays revoked.
+// revokeAt has the CA revoke the version, put it on hold or take it off; there is nothing
+// to be done where that is us, but to write it down. Again is harmless: what is revoked
+// stays revoked, and the others may be asked for twice.
 func (c *Core) revokeAt(ctx context.Context, t *task) (clm.Outcome, error) {
 	if t.here {
 		return clm.Outcome{}, nil
 	}
-	revoker, ok := t.ca.CA.(ca.Revoker)
-	if !ok {
-		return clm.Outcome{}, clm.Permanent(errors.New("the certificate authority cannot revoke"))
+	if !able[t.work.Op](t.ca.CA) {
+		return clm.Outcome{}, clm.Permanent(errors.New("the certificate authority cannot " + string(t.work.Op)))
 	}
-	return clm.Outcome{}, revoker.Revoke(ctx, t.version.Cert, t.revoke.Reason, t.revoke.Comments)
+	return clm.Outcome{}, atCA[t.work.Op](ctx, t)
+}
+
+// atCA asks the CA, which is able to do it.
+var atCA = map[clm.Op]func(context.Context, *task) error{
+	clm.Revoke: func(ctx context.Context, t *task) error {
+		return t.ca.CA.(ca.Revoker).Revoke(ctx, t.version.Cert, t.revoke.Reason, t.revoke.Comments)
+	},
+	clm.Hold: func(ctx context.Context, t *task) error {
+		return t.ca.CA.(ca.Holder).Hold(ctx, t.version.Cert, t.work.Reason)
+	},
+	clm.Release: func(ctx context.Context, t *task) error {
+		return t.ca.CA.(ca.Holder).Release(ctx, t.version.Cert, t.work.Reason)
+	},
 }
 
 // revoked writes down that the CA has revoked the version. What else was asked for waits
@@ -315,7 +356,7 @@ func (c *Core) revoked(tx *store.Tx, t *task) error {
 			return err
 		}
 	}
-	if t.work.Reason == revokeAndDisable {
+	if t.work.Reason == revokeAndDisable && t.work.Action == "" { // not in the words of who has asked
 		path, err := tx.PathByID(t.work.Subject)
 		if err == nil {
 			_, err = disable(tx, path)

@@ -3,6 +3,7 @@ package core
 import (
 	"bytes"
 	"errors"
+	"strconv"
 	"strings"
 
 	"github.com/certwright/certwright/internal/ca"
@@ -20,6 +21,9 @@ type aim struct {
 // aimOf finds what the request is about and applies the rules, in the order in which
 // their failures are reported.
 func (c *Core) aimOf(tx *store.Tx, who clm.Actor, r Revoke) (at aim, err error) {
+	if r.Record != nil {
+		return c.aimAtRecord(tx, who, *r.Record, clm.Revoke)
+	}
 	if r.DN != "" {
 		if at.path, _, err = find(tx, who, r.DN); err == nil && !isCertificate(at.path) {
 			err = clm.About(r.DN, clm.NotFound)
@@ -52,10 +56,94 @@ func (c *Core) aimOf(tx *store.Tx, who clm.Actor, r Revoke) (at aim, err error) 
 	if len(at.version.Cert) == 0 {
 		return at, clm.About(string(place.DN), clm.Fail(clm.NotIssued, "data", ""))
 	}
-	if at.here, err = c.isRevokedHere(tx, at.version); err == nil && at.here {
+	if at.here, err = c.isRevokedHere(tx, at.version, clm.Revoke); err == nil && at.here {
 		err = mayRevokeHere(tx, who, at.version)
 	}
 	return at, clm.About(string(place.DN), err)
+}
+
+// aimAtRecord is aimOf of the record that the reference names, for an operation that is
+// to be an order by itself.
+func (c *Core) aimAtRecord(tx *store.Tx, who clm.Actor, ref RecordRef, op clm.Op) (at aim, err error) {
+	of, err := findRecord(tx, who, ref)
+	if err != nil {
+		return at, err
+	}
+	place := of.Path.Last()
+	at = aim{path: of.Path, version: of.Version}
+	return at, clm.About(string(place.DN), func() error {
+		if !of.Rights.Has(clm.Write) {
+			return clm.Denied
+		}
+		if m := of.Path.Management(); !clm.IsManaged(m) {
+			return clm.Fail(clm.Unmanaged, "", m)
+		}
+		open, err := openWork(tx, place.ID)
+		if err == nil && open != nil && open.State != clm.Stopped {
+			err = clm.Fail(clm.Busy, busyField[open.State], strconv.FormatInt(int64(open.ID), 10))
+		}
+		if err == nil {
+			err = noneToRevoke(tx, place.ID)
+		}
+		if err != nil {
+			return err
+		}
+		if of.State != RecordIssued || len(of.Version.Cert) == 0 || !suitsRevocation(op, of.Revocation) {
+			return clm.Fail(clm.Unsupported, "record", string(op))
+		}
+		if isRevoked, err := isRevokedForGood(tx, of.Version); err != nil || isRevoked && op == clm.Hold {
+			return orElse(err, clm.Fail(clm.Unsupported, "record", string(op)))
+		}
+		if at.here, err = c.isDoneBy(tx, of.Version, op); err == nil && at.here && mayRevokeHere(tx, who, of.Version) != nil {
+			err = clm.Fail(clm.Denied, "copy", "")
+		}
+		return err
+	}())
+}
+
+// isRevokedForGood reports whether the version stands in the books of an issuer of ours as
+// revoked, whatever a reset has forgotten, and not only as being on hold.
+func isRevokedForGood(tx *store.Tx, v clm.Version) (bool, error) {
+	at, why, err := tx.Standing(v.Chain, v.Serial)
+	if errors.Is(err, clm.NotFound) {
+		err = nil
+	}
+	return !at.IsZero() && why != clm.CertificateHold, err
+}
+
+// suitsRevocation reports whether the operation has anything to do about what is known of
+// the version's revocation.
+func suitsRevocation(op clm.Op, known clm.Revocation) bool {
+	switch op {
+	case clm.Hold:
+		return !known.IsDone() && !known.IsHeld()
+	case clm.Release:
+		return known.IsHeld()
+	}
+	return !known.IsDone()
+}
+
+// needed is what the template of an authority must say that it is capable of.
+var needed = map[clm.Op]Action{clm.Revoke: ActionRevoke, clm.Hold: ActionSuspend, clm.Release: ActionSuspend}
+
+// isDoneBy is isRevokedHere that asks the template, too, of what its authority is capable.
+func (c *Core) isDoneBy(tx *store.Tx, v clm.Version, op clm.Op) (here bool, err error) {
+	unable := clm.Fail(clm.Unsupported, "authority", string(needed[op]))
+	here, err = c.isRevokedHere(tx, v, op)
+	if errors.Is(err, clm.Unsupported) {
+		return false, unable
+	}
+	if err != nil || v.Authority == "" {
+		return here, err
+	}
+	template, err := tx.PathByID(v.Authority)
+	if errors.Is(err, clm.NotFound) { // who holds its key can do without
+		return here, unless(here, unable)
+	}
+	if err == nil && !IsCapable(template.Last(), needed[op]) {
+		err = unable
+	}
+	return here, err
 }
 
 // mayRevokeHere refuses to revoke a certificate of ours for who has only brought a copy
@@ -118,11 +206,23 @@ func hexOf(text string) string {
 	}, strings.ToUpper(text))
 }
 
-// isRevokedHere reports whether the version is revoked by whoever holds its issuer's
-// key, which is us: one that was signed here, whatever has become of its template, or
-// whose origin is not known any more. Any other CA must be known and able to revoke;
-// one that cannot be made now is asked all the same, and the failure told.
-func (c *Core) isRevokedHere(tx *store.Tx, v clm.Version) (bool, error) {
+// able says what a CA outside must be able to do for the operation.
+var able = map[clm.Op]func(ca.CA) bool{
+	clm.Revoke:  isCA[ca.Revoker],
+	clm.Hold:    isCA[ca.Holder],
+	clm.Release: isCA[ca.Holder],
+}
+
+func isCA[T any](by ca.CA) bool {
+	_, is := by.(T)
+	return is
+}
+
+// isRevokedHere reports whether the version is revoked, or put on hold, by whoever holds
+// its issuer's key, which is us: one that was signed here, whatever has become of its
+// template, or whose origin is not known any more. Any other CA must be known and able to
+// do it; one that cannot be made now is asked all the same, and the failure told.
+func (c *Core) isRevokedHere(tx *store.Tx, v clm.Version, op clm.Op) (bool, error) {
 	held, err := holdsIssuer(tx, v)
 	switch {
 	case err != nil:
@@ -140,8 +240,7 @@ func (c *Core) isRevokedHere(tx *store.Tx, v clm.Version) (bool, error) {
 	if held && by.isLocal() { // an older release kept what we call such orders
 		return true, nil
 	}
-	_, can := by.CA.(ca.Revoker)
-	return false, unless(can, clm.Unsupported)
+	return false, unless(able[op](by.CA), clm.Unsupported)
 }
 
 // unless is nil where ok, and otherwise the error.

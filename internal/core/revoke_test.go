@@ -55,16 +55,6 @@ func workOf(t testing.TB, r *coretest.Rig, id clm.WorkID) (w clm.Work) {
 	return w
 }
 
-// eventually waits until it is so.
-func eventually(t testing.TB, what string, is func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !is(); {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain until %s", what)
-		}
-	}
-}
-
 // isRevoked wants the version to be revoked once and for that reason, and to be told so
 // by the responder, or not at all.
 func isRevoked(t testing.TB, r *coretest.Rig, v clm.Version, want bool, reason clm.Reason) {

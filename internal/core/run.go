@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -9,16 +10,18 @@ import (
 	"time"
 
 	"github.com/certwright/certwright/internal/clm"
+	"github.com/certwright/certwright/internal/deploy/remote"
 	"github.com/certwright/certwright/internal/store"
 )
 
 // Limits of carrying work out.
 const (
-	lease         = 2 * time.Minute       // so long after its last sign of life nobody touches a worker's work
-	effectTimeout = 90 * time.Second      // an effect that waits for others gives up then
-	pollInterval  = 2 * time.Second       // the longest that due work lies unseen if nobody wakes the runner
-	busyPause     = 20 * time.Millisecond // before looking again at due work that another node is about to claim
-	maxClaim      = 32                    // works claimed at once; the other workers stay free for what is claimed as it is written
+	lease          = 2 * time.Minute       // so long after its last sign of life nobody touches a worker's work
+	effectTimeout  = 90 * time.Second      // an effect that waits for others gives up then
+	installTimeout = 4 * time.Minute       // the same at an application: turns, looks, and putting back
+	pollInterval   = 2 * time.Second       // the longest that due work lies unseen if nobody wakes the runner
+	busyPause      = 20 * time.Millisecond // before looking again at due work that another node is about to claim
+	maxClaim       = 32                    // works claimed at once; the other workers stay free for what is claimed as it is written
 )
 
 // Run claims work and carries it out until ctx ends; then it gives back what it
@@ -35,17 +38,26 @@ func (c *Core) Run(ctx context.Context) {
 	}
 	go func() {
 		for t := range c.handed {
-			workers.Go(func() { c.carry(ctx, t) })
+			workers.Go(func() {
+				defer func() { c.free <- struct{}{} }()
+				c.carry(ctx, t)
+			})
 		}
 	}()
 	beat := c.keepLeases()
 	defer beat()
+	var installing sync.WaitGroup
+	defer c.hosts.pool.Close()
+	defer installing.Wait()
+	installing.Go(func() { c.runInstallations(ctx) })
 	var renewing sync.WaitGroup
 	defer renewing.Wait()
 	renewing.Go(func() { c.renewAutomatically(ctx) })
 	renewing.Go(func() { c.checkRevocations(ctx) })
 	renewing.Go(func() { c.checkKeys(ctx) })
 	renewing.Go(func() { c.publishLists(ctx) })
+	renewing.Go(func() { c.validateCertificates(ctx) })
+	renewing.Go(func() { c.describeRecords(ctx) })
 	for ctx.Err() == nil {
 		switch more, err := c.claim(ctx, &workers); {
 		case err != nil && ctx.Err() == nil:
@@ -61,6 +73,21 @@ func (c *Core) Run(ctx context.Context) {
 	}
 	close(c.handed)
 	workers.Wait()
+}
+
+// describeRecords sees to it that what an older release has written is found among the
+// records, beside all other work: there may be very much of it.
+func (c *Core) describeRecords(ctx context.Context) {
+	for ctx.Err() == nil {
+		err := c.db.DescribeRecords(ctx, readFacts)
+		if err == nil {
+			return
+		}
+		if ctx.Err() == nil {
+			c.log.Error("take the records of an older release into the inventory", slog.Any("error", err))
+			c.rest(ctx, nil, pollInterval)
+		}
+	}
 }
 
 // keepLeases prolongs the leases of what is being carried out, however long that
@@ -118,6 +145,7 @@ func (c *Core) claim(ctx context.Context, workers *sync.WaitGroup) (more bool, e
 	}
 	for _, w := range works {
 		workers.Go(func() {
+			defer func() { c.free <- struct{}{} }()
 			t, err := c.load(ctx, w)
 			if err != nil {
 				if ctx.Err() != nil {
@@ -125,8 +153,7 @@ func (c *Core) claim(ctx context.Context, workers *sync.WaitGroup) (more bool, e
 				} else {
 					c.log.Error("load work", slog.Int64("work", int64(w.ID)), slog.Any("error", err))
 				}
-				c.free <- struct{}{} // the lease runs out, and somebody looks again
-				return
+				return // the lease runs out, and somebody looks again
 			}
 			c.carry(ctx, t)
 		})
@@ -189,14 +216,10 @@ func (c *Core) rest(ctx context.Context, woken <-chan struct{}, pause time.Durat
 	}
 }
 
-// carry takes a work through its stages until it ends, stops or has to wait, and
-// frees the worker.
+// carry takes a work through its stages until it ends, stops or has to wait.
 func (c *Core) carry(ctx context.Context, t *task) {
 	c.hold(t.work)
-	defer func() {
-		c.letGo(t.work)
-		c.free <- struct{}{}
-	}()
+	defer c.letGo(t.work)
 	err := trades[t.work.Op].equip(c, ctx, t)
 	for saved := t.work; ; {
 		if ctx.Err() != nil {
@@ -224,6 +247,13 @@ func (c *Core) carry(ctx context.Context, t *task) {
 		t.learn(out)
 		t.work = clm.Advance(t.work, out, shown(err), c.db.Now())
 		t.work.Begun = true
+		if t.work.Op == clm.Install && rested(out, err) {
+			c.releaseFor(t.work, out.Later.Sub(c.db.Now())) // it is asked often, and there is nothing to tell
+			return
+		}
+		if t.work.Failure != "" && errors.Is(err, remote.ErrUnreachable) {
+			t.work.Note = clm.Unreached
+		}
 		rests := err != nil || !out.Later.IsZero() || t.work.Done
 		if err != nil {
 			c.log.Warn("stage failed", slog.String("stage", string(stage)), slog.Int64("work", int64(t.work.ID)), slog.Any("error", err))
@@ -241,6 +271,9 @@ func (c *Core) carry(ctx context.Context, t *task) {
 		}
 	}
 }
+
+// rested reports whether an effect has found that it is too early.
+func rested(out clm.Outcome, err error) bool { return err == nil && !out.Later.IsZero() }
 
 // toldSaving takes what saving the task has come to, if it failed.
 func (c *Core) toldSaving(t *task, err error) {
@@ -263,8 +296,16 @@ func shown(err error) error {
 
 // do does the effect of the stage at which the task stands.
 func (c *Core) do(ctx context.Context, t *task) (clm.Outcome, error) {
-	ctx, cancel := context.WithTimeout(ctx, effectTimeout)
+	t.said = ""
+	limit := effectTimeout
+	if t.work.Op == clm.Install {
+		limit = installTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	if t.work.Op == clm.Install {
+		return c.atHost(ctx, t)
+	}
 	return effects[t.work.Stage](c, ctx, t)
 }
 
@@ -272,7 +313,7 @@ func (c *Core) do(ctx context.Context, t *task) (clm.Outcome, error) {
 // lease go if it rests. What follows from the end of the work is written in the
 // same transaction.
 func (c *Core) save(t *task, rests bool) error {
-	entry := store.Entry{Actor: clm.Actor{Name: t.work.Actor}, Action: string(t.work.Op) + "/" + string(t.work.Stage), Subject: t.subject(), Detail: t.work.Failure}
+	entry := store.Entry{Actor: clm.Actor{Name: t.work.Actor}, Action: string(t.work.Op) + "/" + string(t.work.Stage), Subject: t.subject(), Detail: cmp.Or(t.work.Failure, t.said)} // a failure, or what begins with Printed
 	trade := trades[t.work.Op]
 	return c.db.Write(context.Background(), entry, func(tx *store.Tx) error {
 		w, barred, err := t.bar(tx)
@@ -309,8 +350,36 @@ func (c *Core) giveBack(t *task, saved clm.Work) {
 	c.release(saved)
 }
 
-func (c *Core) release(w clm.Work) {
-	if err := c.db.Release(context.Background(), w); err != nil {
+func (c *Core) release(w clm.Work) { c.releaseFor(w, 0) }
+
+func (c *Core) releaseFor(w clm.Work, pause time.Duration) {
+	if err := c.db.Release(context.Background(), w, pause); err != nil {
 		c.log.Error("give work back", slog.Int64("work", int64(w.ID)), slog.Any("error", err))
 	}
+}
+
+// Work that has stopped because nobody could be reached is begun anew, at most so many
+// in one go, when so long has passed. An installation is given up when it is older.
+const (
+	resumePause  = 10 * time.Minute
+	resumeBatch  = 100
+	givenUpAfter = 24 * time.Hour
+)
+
+// resumeStopped lets revocations and installations go on that have stopped because the
+// CA or the host could not be reached: what was accepted from a client is not given up.
+func (c *Core) resumeStopped(ctx context.Context) error {
+	for _, r := range []struct {
+		op       clm.Op
+		accepted time.Time
+	}{{clm.Revoke, time.Time{}}, {clm.Hold, time.Time{}}, {clm.Release, time.Time{}}, {clm.Install, c.db.Now().Add(-givenUpAfter)}} {
+		for again := true; again; {
+			n, err := c.db.ResumeAfter(ctx, r.op, clm.MaxAttempts, r.accepted, c.db.Now().Add(-resumePause), resumeBatch)
+			if err != nil {
+				return err
+			}
+			again = n == resumeBatch
+		}
+	}
+	return nil
 }

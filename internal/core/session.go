@@ -32,7 +32,8 @@ func (c *Core) Application(ctx context.Context, id string) (a Application, err e
 type Session struct {
 	ID           string
 	Actor        clm.Actor
-	Application  string    // empty for an API key
+	Application  string    // empty for what was not asked for by one: API keys, and sessions of a kind
+	Kind         string    // as its Terms say; empty for grants and API keys
 	Scope        string    // as it was asked for; the edge that issued it knows what it means
 	Issued       time.Time // of the grant
 	Until        time.Time // of the grant
@@ -117,11 +118,21 @@ func earlier(a, b time.Time) time.Time {
 // Session finds the session of an access token or an API key. It fails with
 // NotFound when there is none, and with Denied when it has ended or expired.
 func (c *Core) Session(ctx context.Context, access secret.Plain) (Session, error) {
+	return c.SessionOf(ctx, "", access)
+}
+
+// SessionOf finds the session of the kind that the token opens. Sessions of other kinds
+// are not found, so that what one edge hands out is worth nothing at another. It fails as
+// Session does.
+func (c *Core) SessionOf(ctx context.Context, kind string, access secret.Plain) (Session, error) {
 	var s store.Session
 	var who clm.Actor
 	err := c.db.Glance(ctx, func(tx *store.Tx) (err error) {
 		if s, err = tx.SessionByAccess(hashOf(access)); err != nil {
 			return err
+		}
+		if s.Kind != kind {
+			return clm.NotFound
 		}
 		if s.Ended || !tx.Now.Before(s.AccessUntil) {
 			return clm.Denied
@@ -134,11 +145,14 @@ func (c *Core) Session(ctx context.Context, access secret.Plain) (Session, error
 	if err != nil {
 		return Session{}, err
 	}
-	if s.Application == "" && s.AccessUntil.Sub(c.db.Now()) < keyLife/2 {
+	if s.Idle > 0 && s.AccessUntil.Sub(c.db.Now()) < s.Idle/2 {
 		err = c.db.Write(ctx, store.Entry{Actor: who, Action: "prolong key", Subject: who.Name}, func(tx *store.Tx) error {
-			s.AccessUntil = tx.Now.Add(keyLife)
-			s.Until = s.AccessUntil
-			return tx.ProlongSession(s.ID, s.Until)
+			s.AccessUntil = tx.Now.Add(s.Idle)
+			if s.Kind == "" && s.Application == "" { // an API key has no end
+				s.Until = s.AccessUntil
+			}
+			s.AccessUntil = earlier(s.AccessUntil, s.Until)
+			return tx.ProlongSession(s.ID, s.AccessUntil, s.Until)
 		})
 	}
 	return sessionOf(s, who), err
@@ -146,7 +160,11 @@ func (c *Core) Session(ctx context.Context, access secret.Plain) (Session, error
 
 // EndSession revokes the grant: its tokens are dead when the call returns.
 func (c *Core) EndSession(ctx context.Context, s Session) error {
-	return c.db.Write(ctx, store.Entry{Actor: s.Actor, Action: "revoke grant", Subject: s.Application, Detail: s.Scope}, func(tx *store.Tx) error {
+	entry := store.Entry{Actor: s.Actor, Action: "revoke grant", Subject: s.Application, Detail: s.Scope}
+	if s.Kind != "" {
+		entry = store.Entry{Actor: s.Actor, Action: "end session", Subject: s.Actor.Name, Detail: s.Kind}
+	}
+	return c.db.Write(ctx, entry, func(tx *store.Tx) error {
 		return tx.EndSession(s.ID)
 	})
 }
@@ -158,15 +176,49 @@ func (c *Core) APIKey(ctx context.Context, who clm.Actor) (key secret.Plain, unt
 	err = c.db.Write(ctx, store.Entry{Actor: who, Action: "make key", Subject: who.Name}, func(tx *store.Tx) error {
 		until = tx.Now.Add(keyLife)
 		return tx.AddSession(&store.Session{
-			Principal: who.ID, Issued: tx.Now, Until: until, AccessHash: hashOf(key), AccessIssued: tx.Now, AccessUntil: until,
+			Principal: who.ID, Issued: tx.Now, Until: until, AccessHash: hashOf(key), AccessIssued: tx.Now, AccessUntil: until, Idle: keyLife,
 		})
 	})
 	return key, until, err
 }
 
+// Terms are those of a session that begins without an application.
+type Terms struct {
+	Kind  string        // what kind of session it is, never empty: nobody finds it who asks for another
+	Scope string        // what it may do; the edge knows what that means
+	Idle  time.Duration // so long it lives on after it was used; zero: as long as Most
+	Most  time.Duration // it lives no longer
+
+	// Shape makes what the client gets and shows of a random token; nil: a GUID. It is
+	// what counts, as a whole: the token by itself opens nothing.
+	Shape func(token secret.Plain, s Session) secret.Plain
+}
+
+// BeginSession makes a session of the actor and what opens it, by which SessionOf finds it.
+func (c *Core) BeginSession(ctx context.Context, who clm.Actor, terms Terms) (begun Session, opens secret.Plain, err error) {
+	err = c.db.Write(ctx, store.Entry{Actor: who, Action: "begin session", Subject: who.Name, Detail: terms.Kind}, func(tx *store.Tx) error {
+		s := store.Session{
+			Principal: who.ID, Kind: terms.Kind, Scope: terms.Scope, Issued: tx.Now, Until: tx.Now.Add(terms.Most), AccessIssued: tx.Now,
+			AccessUntil: tx.Now.Add(terms.Most), Idle: terms.Idle,
+		}
+		if terms.Idle > 0 {
+			s.AccessUntil = earlier(tx.Now.Add(terms.Idle), s.Until)
+		}
+		begun, opens = sessionOf(s, who), newKey()
+		if terms.Shape != nil {
+			opens = terms.Shape(newToken(), begun)
+		}
+		s.AccessHash = hashOf(opens)
+		err := tx.AddSession(&s)
+		begun.ID = s.ID
+		return err
+	})
+	return begun, opens, err
+}
+
 func sessionOf(s store.Session, who clm.Actor) Session {
 	return Session{
-		ID: s.ID, Actor: who, Application: s.Application, Scope: s.Scope, Issued: s.Issued, Until: s.Until,
+		ID: s.ID, Actor: who, Application: s.Application, Kind: s.Kind, Scope: s.Scope, Issued: s.Issued, Until: s.Until,
 		AccessIssued: s.AccessIssued, AccessUntil: s.AccessUntil,
 	}
 }

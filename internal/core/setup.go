@@ -78,7 +78,9 @@ func caNames(cn string) clm.Names {
 	return clm.Names{CommonName: cn, Organization: "Certwright", Country: "US"}
 }
 
-// Setup makes what every installation starts with, as far as it is not there. The
+// Setup makes what every installation starts with, as far as it is not there, and takes
+// the certificates of the first release into the inventory. What records of older
+// releases are searched by is left to Run, as a server is to answer meanwhile. The
 // password is that of a new user admin; one that exists keeps its own. first
 // reports whether the user was made by this call.
 func (c *Core) Setup(ctx context.Context, password secret.Plain) (first bool, err error) {

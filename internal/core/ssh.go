@@ -122,7 +122,7 @@ func (c *Core) issueSSH(ctx context.Context, who clm.Actor, r SSHRequest) (got S
 		return err
 	})
 	if err == nil && r.WithKey && job.made != nil {
-		got.Key, err = c.handOutSSHKey(ctx, job.made, job.order.KeyID, r.Passphrase)
+		got.Key, err = c.handOutSSHKey(ctx, who, got, job.made, r.Passphrase)
 	}
 	return got, err
 }

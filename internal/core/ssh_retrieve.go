@@ -55,14 +55,18 @@ func (c *Core) RetrieveSSH(ctx context.Context, who clm.Actor, r RetrieveSSH) (g
 	if err != nil {
 		return SSHIssued{}, clm.About(string(got.DN), err)
 	}
-	got.Key, err = c.handOutSSHKey(ctx, key, got.Facts.KeyID, r.Passphrase)
+	got.Key, err = c.handOutSSHKey(ctx, who, got, key, r.Passphrase)
 	return got, err
 }
 
-// handOutSSHKey encrypts the private key, which takes time.
-func (c *Core) handOutSSHKey(ctx context.Context, key crypto.Signer, keyID string, passphrase secret.Plain) (text secret.Plain, err error) {
+// handOutSSHKey notes who is given the private key of the certificate, and encrypts it,
+// which takes time.
+func (c *Core) handOutSSHKey(ctx context.Context, who clm.Actor, of SSHIssued, key crypto.Signer, passphrase secret.Plain) (text secret.Plain, err error) {
+	if err := c.keyIsRead(ctx, who, of.DN, "key ID "+of.Facts.KeyID); err != nil {
+		return text, err
+	}
 	err = c.taking(ctx, func() error {
-		encoded, err := pki.EncodeSSHPrivateKey(key, keyID, passphrase.Reveal())
+		encoded, err := pki.EncodeSSHPrivateKey(key, of.Facts.KeyID, passphrase.Reveal())
 		text = secret.NewPlain(encoded)
 		return err
 	})

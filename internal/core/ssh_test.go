@@ -88,7 +88,7 @@ func TestSSHTemplatesBindRequests(t *testing.T) {
 		clm.SSHSourceAddresses: {"10.0.0.0/8"}, clm.SSHSourceNetworksIn: {"10.0.0.0/8", "2001:db8::/32"}, clm.SSHKeys: {"ED25519", "P256"},
 	}
 	const client = "client"
-	d := coretest.CopyOf(t, coretest.SetUp(t, oneDatabase(t)))
+	d := coretest.SQLite(t)
 	r := sshRig(t, d, client, settings)
 	for _, flag := range []clm.Attr{clm.SSHOwnKeyID, clm.SSHOwnPrincipals, clm.SSHOwnExtensions, clm.SSHOwnForceCommand, clm.SSHOwnSourceAddresses} {
 		addSSHTemplate(t, r, string(flag), map[clm.Attr][]string{flag: {"0"}})
@@ -237,11 +237,6 @@ func numbers(n int) (list []string) {
 	return list
 }
 
-func oneDatabase(t *testing.T) coretest.Database {
-	dir := t.TempDir()
-	return coretest.Database{Address: dir + "/certwright.db", Dir: dir}
-}
-
 // Private keys lie sealed in the vault and nowhere else, open after the master key was
 // changed, and go with their object.
 func TestSSHKeysAreSealed(t *testing.T) {
@@ -282,7 +277,13 @@ func TestSSHKeysAreSealed(t *testing.T) {
 		if err := r.Box.DropOld(); err != nil {
 			t.Fatal(err)
 		}
+		if got := entries(t, r, "read private key"); len(got) != 1 || got[0].Subject != string(issued.DN) {
+			t.Errorf("got %+v, want the key noted that came with the certificate", got)
+		}
 		again, err := r.RetrieveSSH(ctx, r.Admin, core.RetrieveSSH{ID: issued.ID, WithKey: true, Passphrase: secret.NewString("foobar")})
+		if got := entries(t, r, "read private key"); len(got) != 2 || got[1].Actor != r.Admin.Name {
+			t.Errorf("got %+v, want the key noted that was retrieved", got)
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -533,7 +534,7 @@ func TestSSHNamesKeepUsersApart(t *testing.T) {
 // database is one of yesterday.
 func TestSSHSerialsAreRandom(t *testing.T) {
 	t.Parallel()
-	r := sshRig(t, coretest.CopyOf(t, coretest.SetUp(t, oneDatabase(t))), "users", nil)
+	r := sshRig(t, coretest.SQLite(t), "users", nil)
 	var all, same uint64 = 0, 1<<64 - 1
 	for range 16 {
 		serial := requestSSH(t, r, core.SSHRequest{Template: "users"}).Facts.Serial
@@ -547,7 +548,7 @@ func TestSSHSerialsAreRandom(t *testing.T) {
 // What fits into a certificate until the real key signs it is refused as well.
 func TestSSHCertificatesThatAreTooLongAreRefused(t *testing.T) {
 	t.Parallel()
-	r := sshRig(t, coretest.CopyOf(t, coretest.SetUp(t, oneDatabase(t))), "users", nil)
+	r := sshRig(t, coretest.SQLite(t), "users", nil)
 	const pair = core.SSHKeyPairsDN + `\RSA`
 	if _, err := r.PutSSHKeyPair(context.Background(), r.Admin, core.PutSSHKeyPair{DN: pair, Algorithm: "RSA2048"}); err != nil {
 		t.Fatal(err)

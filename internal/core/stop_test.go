@@ -77,7 +77,9 @@ func TestEndedSessionsAreNotProlonged(t *testing.T) {
 		if err := r.EndSession(ctx, s); err != nil {
 			t.Fatal(err)
 		}
-		if err := r.DB.Write(ctx, store.Entry{Action: "prolong late"}, func(tx *store.Tx) error { return tx.ProlongSession(s.ID, until.Add(core.KeyLife)) }); err != nil {
+		if err := r.DB.Write(ctx, store.Entry{Action: "prolong late"}, func(tx *store.Tx) error {
+			return tx.ProlongSession(s.ID, until.Add(core.KeyLife), until.Add(core.KeyLife))
+		}); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := r.Session(ctx, key); !errors.Is(err, clm.Denied) {

@@ -277,7 +277,7 @@ func stoppedBy(tx *store.Tx, subject clm.ObjectID, point clm.Stage) (clm.WorkID,
 }
 
 // DeleteTicket takes a question back, which answers nothing: the workflow asks anew
-// when work comes to its stage. The actor must be allowed to delete the ticket, or to
+// when work comes to its stage, and an order that is to be approved at once. The actor must be allowed to delete the ticket, or to
 // write what waits for it.
 func (c *Core) DeleteTicket(ctx context.Context, who clm.Actor, id clm.ObjectID) error {
 	return c.db.Write(ctx, store.Entry{Actor: who, Action: "delete ticket", Subject: string(id)}, func(tx *store.Tx) error {
@@ -293,7 +293,10 @@ func (c *Core) DeleteTicket(ctx context.Context, who clm.Actor, id clm.ObjectID)
 		if !path.Rights(who).Has(clm.Delete) {
 			return clm.About(string(id), clm.Denied)
 		}
-		return tx.DropGate(t.Gate)
+		if err := tx.DropGate(t.Gate); err != nil {
+			return err
+		}
+		return askOnceMore(tx, t)
 	})
 }
 
@@ -320,31 +323,59 @@ func (c *Core) Decide(ctx context.Context, who clm.Actor, d Decision) error {
 			state = known
 		}
 	}
-	needs := decisions[state]
 	return c.db.Write(ctx, store.Entry{Actor: who, Action: "decide", Subject: string(d.Ticket)}, func(tx *store.Tx) error {
 		t, err := c.ticket(tx, who, d.Ticket)
 		if err != nil {
 			return err
 		}
 		tx.About(string(t.Blocks), state+" "+d.Explanation)
-		switch {
-		case !who.Master && !slices.ContainsFunc(t.Approvers, who.Is):
-			return clm.About(string(d.Ticket), clm.Denied)
-		case state == "":
-			return clm.Fail(clm.Invalid, "status", d.State)
-		case needs.from && d.From.IsZero():
-			return clm.Fail(clm.Invalid, "from", "")
-		case needs.to && (d.To.IsZero() || !d.To.After(tx.Now) || needs.from && !d.To.After(d.From)):
-			return clm.Fail(clm.Invalid, "to", "")
-		}
-		if barred, err := isBarred(tx, who, t); err != nil || barred && needs.yes {
-			return orElse(err, clm.About(string(d.Ticket), clm.Fail(clm.Denied, "requester", who.Name)))
-		}
-		if !needs.yes {
-			return c.reject(tx, who, t, d)
-		}
-		return c.approve(tx, who, t, d, state)
+		return c.decide(tx, who, t, d, state)
 	})
+}
+
+// decide is Decide of a ticket that was found; state is the one that is meant, or empty.
+func (c *Core) decide(tx *store.Tx, who clm.Actor, t Ticket, d Decision, state string) error {
+	needs := decisions[state]
+	may, err := mayAnswer(tx, who, t)
+	switch {
+	case err != nil:
+		return err
+	case !may:
+		return clm.About(string(d.Ticket), clm.Denied)
+	case state == "":
+		return clm.Fail(clm.Invalid, "status", d.State)
+	case needs.from && d.From.IsZero():
+		return clm.Fail(clm.Invalid, "from", "")
+	case needs.to && (d.To.IsZero() || !d.To.After(tx.Now) || needs.from && !d.To.After(d.From)):
+		return clm.Fail(clm.Invalid, "to", "")
+	}
+	if barred, err := isBarred(tx, who, t); err != nil || barred && needs.yes {
+		return orElse(err, clm.About(string(d.Ticket), clm.Fail(clm.Denied, "requester", who.Name)))
+	}
+	if t.Gate.Work != 0 {
+		err := tx.AddDecision(store.Decision{Work: t.Gate.Work, Gate: t.Gate.Name, Stage: t.Gate.Stage, Actor: who.Name, Yes: needs.yes, Said: d.Explanation})
+		if err != nil {
+			return err
+		}
+	}
+	if !needs.yes {
+		return c.reject(tx, who, t, d)
+	}
+	return c.approve(tx, who, t, d, state)
+}
+
+// mayAnswer reports whether the actor is one of those who are asked. Where the asker of
+// an order has wanted it approved, and nobody is named, these are all who may write
+// what it is about.
+func mayAnswer(tx *store.Tx, who clm.Actor, t Ticket) (bool, error) {
+	if who.Master || slices.ContainsFunc(t.Approvers, who.Is) {
+		return true, nil
+	}
+	if len(t.Approvers) > 0 || !isOrderGate(t.Gate) {
+		return false, nil
+	}
+	path, err := tx.PathByID(t.Gate.Subject)
+	return err == nil && path.Rights(who).Has(clm.Write), err
 }
 
 func orElse(err, other error) error {
@@ -357,6 +388,9 @@ func orElse(err, other error) error {
 // isBarred reports whether the actor has asked for what the ticket is about, or for the
 // ticket, and may therefore not say yes.
 func isBarred(tx *store.Tx, who clm.Actor, t Ticket) (bool, error) {
+	if isOrderGate(t.Gate) && len(t.Approvers) == 0 { // who has wanted it approved may do without
+		return false, nil
+	}
 	askers := t.Own[clm.Requester]
 	if t.Gate.Work != 0 {
 		w, err := tx.Work(t.Gate.Work)
@@ -442,7 +476,14 @@ func (c *Core) reject(tx *store.Tx, who clm.Actor, t Ticket, d Decision) error {
 	}
 	gates, err := tx.Gates(t.Gate.Work)
 	for _, g := range gates {
-		if err == nil && g.Stage == t.Gate.Stage {
+		switch {
+		case err != nil || g.Stage != t.Gate.Stage:
+		case isOrderGate(g): // it stays closed, for who retries it to be known for one that is to be approved
+			g.Open, g.Since, g.Until = false, time.Time{}, time.Time{}
+			if err = tx.SaveGate(g); err == nil {
+				err = tx.Answered(g)
+			}
+		default:
 			err = tx.DropGate(g)
 		}
 	}

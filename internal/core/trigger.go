@@ -43,14 +43,15 @@ func startable(tx *store.Tx, who clm.Actor, dn string, need clm.Rights, class cl
 }
 
 // InstallKinds are the ways in which StartInstall fails. Field of Unsupported is
-// "trigger" where the object is no application; of NotIssued there is no certificate,
-// or none has been issued.
+// "trigger" where the object is no application, and otherwise as with Push; of NotIssued
+// there is no certificate, or none has been issued.
 var InstallKinds = []clm.Kind{
-	clm.Internal, clm.Invalid, clm.NotFound, clm.Denied, clm.Unsupported, clm.Disabled, clm.NotIssued, clm.Busy, clm.InError,
+	clm.Internal, clm.Invalid, clm.NotFound, clm.Denied, clm.Unsupported, clm.Disabled, clm.NotIssued, clm.NoKey, clm.Busy, clm.InError,
+	clm.Unwritten,
 }
 
 // StartInstall opens the work that puts the certificate in use where the application
-// uses it.
+// uses it, as Push does. Who may write the application may do that.
 func (c *Core) StartInstall(ctx context.Context, who clm.Actor, dn string) error {
 	return c.db.Write(ctx, store.Entry{Actor: who, Action: "install", Subject: dn}, func(tx *store.Tx) error {
 		path, err := startable(tx, who, dn, clm.Write, clm.Application)
@@ -59,38 +60,33 @@ func (c *Core) StartInstall(ctx context.Context, who clm.Actor, dn string) error
 		}
 		app := path.Last()
 		tx.About(string(app.DN), "")
-		v, err := installable(tx, app)
-		if err != nil {
-			return clm.About(string(app.DN), err)
-		}
-		w := clm.Begin(clm.Install, clm.Place, tx.Now)
-		w.Lane, w.Subject, w.Version, w.Actor, w.Reason = clm.InstallLane, app.ID, v, who.Name, "install"
-		return clm.About(string(app.DN), unwritten("work", tx.AddWork(&w)))
+		return clm.About(string(app.DN), c.startInstall(tx, who, path))
 	})
 }
 
-// installable is the version that can be put where the application uses it.
-func installable(tx *store.Tx, app *clm.Object) (clm.VersionID, error) {
-	open, err := tx.OpenWork(app.ID, clm.InstallLane)
-	if err != nil {
-		return 0, err
-	}
+func (c *Core) startInstall(tx *store.Tx, who clm.Actor, path clm.Path) error {
+	app, err := c.consumer(tx, who, path)
 	switch {
-	case (clm.Certificate{Object: *app}).IsOff():
-		return 0, clm.Disabled
-	case open != nil && open.Failure != "":
-		return 0, clm.InError
-	case open != nil:
-		return 0, clm.Busy
+	case err != nil:
+		return err
+	case app.uses == "":
+		return clm.NotIssued
 	}
-	certificate, err := tx.PathByID(clm.ObjectID(firstOf(app, clm.Bound)))
-	if clm.AsError(err) != nil && clm.AsError(err).Kind != clm.NotFound {
-		return 0, err
+	certificate, err := tx.PathByID(app.uses)
+	if err != nil {
+		return err
 	}
-	if err != nil || certificate.Last().Current == 0 {
-		return 0, clm.NotIssued
+	from, err := c.pushFrom(tx, certificate)
+	if err == nil {
+		err = from.may()
 	}
-	return certificate.Last().Current, nil
+	if err == nil {
+		err = app.isReady(from)
+	}
+	if err == nil {
+		_, err = app.install(tx, installation{app: path, version: from.version.ID, actor: who.Name, reason: "install"})
+	}
+	return err
 }
 
 // CheckRevocation lets somebody look at once whether relying parties see that the

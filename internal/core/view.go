@@ -20,6 +20,7 @@ type View struct {
 	KeyOf      clm.VersionID     // of a certificate: whose private key it has; zero for none
 	CSROf      clm.VersionID     // of a certificate: the latest with a signing request; zero for none
 	Revocation clm.Revocation    // of the one in use
+	Installing Installing        // of a certificate: how it comes to its applications
 	Consumers  []clm.DN          // of a certificate: the applications that use it
 	Bound      clm.DN            // of an application: the certificate that it uses
 	Tickets    []clm.DN          // of a certificate or application: what is asked about it
@@ -70,6 +71,9 @@ func (v *View) readCertificate(tx *store.Tx, who clm.Actor, o *clm.Object) (err 
 	if v.Consumers, err = consumersOf(tx, who, o); err != nil {
 		return err
 	}
+	if v.Installing, err = installing(tx, o.ID); err != nil {
+		return err
+	}
 	versions, err := tx.Versions(o.ID)
 	if err != nil {
 		return err
@@ -98,6 +102,26 @@ func (v *View) readCertificate(tx *store.Tx, who clm.Actor, o *clm.Object) (err 
 		}
 	}
 	return v.readTickets(tx, o.ID)
+}
+
+// Installing counts the applications that a certificate is to be installed in: those that
+// have not got it yet, and those that have not as that has failed.
+type Installing struct{ Waiting, Failed int }
+
+// IsOver reports whether there are none.
+func (i Installing) IsOver() bool { return i.Waiting+i.Failed == 0 }
+
+// installing says how the certificate comes to its applications.
+func installing(tx *store.Tx, certificate clm.ObjectID) (i Installing, err error) {
+	works, err := tx.Installs(certificate)
+	for _, w := range works {
+		if w.Failure == "" {
+			i.Waiting++
+		} else {
+			i.Failed++
+		}
+	}
+	return i, err
 }
 
 func (v *View) readApplication(tx *store.Tx, o *clm.Object) error {

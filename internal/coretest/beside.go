@@ -60,3 +60,15 @@ func (r *Rig) Gates(dn string) (n int, err error) {
 	err = db.QueryRow("SELECT COUNT(*) FROM tickets WHERE subject = $1", string(o.ID)).Scan(&n)
 	return n, err
 }
+
+// Exec changes the database behind the back of everybody: to put it into a state that an
+// older release would have left.
+func (d Database) Exec(statement string) error {
+	db, err := d.beside()
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	_, err = db.Exec(statement)
+	return err
+}

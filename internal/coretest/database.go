@@ -24,35 +24,73 @@ import (
 	"github.com/certwright/certwright/internal/clm"
 )
 
-// Databases runs the test on a fresh database of each kind. Where there is no
-// PostgreSQL on the machine its part is skipped, unless CERTWRIGHT_NO_SKIP is set.
+// Databases runs the test on a database of each kind, set up as a first start would.
+// Where there is no PostgreSQL on the machine its part is skipped, unless
+// CERTWRIGHT_NO_SKIP is set. Where CERTWRIGHT_TEST_ON names one of them, it is that alone.
 func Databases(t *testing.T, test func(t *testing.T, d Database)) {
-	t.Run("sqlite", func(t *testing.T) {
-		t.Parallel()
-		test(t, SQLite(t))
-	})
-	t.Run("postgres", func(t *testing.T) {
-		t.Parallel()
-		test(t, Postgres(t))
-	})
+	onEach(t, SQLite, Postgres, test)
 }
 
-// Database is a database of a test's own, empty unless it was set up.
+// EmptyDatabases is Databases with nothing in them.
+func EmptyDatabases(t *testing.T, test func(t *testing.T, d Database)) {
+	onEach(t, EmptySQLite, EmptyPostgres, test)
+}
+
+func onEach(t *testing.T, sqlite, postgres func(testing.TB) Database, test func(t *testing.T, d Database)) {
+	alone := os.Getenv("CERTWRIGHT_TEST_ON")
+	for _, kind := range []struct {
+		name string
+		make func(testing.TB) Database
+	}{{"sqlite", sqlite}, {"postgres", postgres}} {
+		if alone == "" || alone == kind.name {
+			t.Run(kind.name, func(t *testing.T) {
+				t.Parallel()
+				test(t, kind.make(t))
+			})
+		}
+	}
+}
+
+// Database is a database of a test's own.
 type Database struct {
 	Address string
 	Dir     string // a folder of the test's own
 
-	admin clm.Actor // of one that was set up: spares its copies setup and login
+	admin clm.Actor // of one that is set up: spares its copies setup and login
 }
 
-// SQLite makes a database in a file.
+// SQLite makes a database in a file, set up as a first start would.
 func SQLite(t testing.TB) Database {
+	t.Helper()
+	return CopyOf(t, firstSQLite.made(t))
+}
+
+// Postgres makes a database on the server of this test process, set up as a first
+// start would.
+func Postgres(t testing.TB) Database {
+	t.Helper()
+	wantPostgres(t)
+	return CopyOf(t, firstPostgres.made(t))
+}
+
+// EmptySQLite names a file in which a database can be made.
+func EmptySQLite(t testing.TB) Database {
 	dir := t.TempDir()
 	return Database{Address: filepath.Join(dir, "certwright.db"), Dir: dir}
 }
 
-// Postgres makes a database on the server of this test process.
-func Postgres(t testing.TB) Database {
+// EmptyPostgres makes a database with nothing in it on the server of this test process.
+func EmptyPostgres(t testing.TB) Database {
+	t.Helper()
+	wantPostgres(t)
+	address, err := PostgresAddress()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Database{Address: address, Dir: t.TempDir()}
+}
+
+func wantPostgres(t testing.TB) {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("PostgreSQL is left out of short runs")
@@ -63,11 +101,6 @@ func Postgres(t testing.TB) Database {
 		}
 		t.Skip(err)
 	}
-	address, err := PostgresAddress()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return Database{Address: address, Dir: t.TempDir()}
 }
 
 // StartPostgres starts the PostgreSQL of this test process, unless it runs already.
@@ -84,20 +117,51 @@ func PostgresAddress() (string, error) {
 	return cluster.address(name), cluster.exec("CREATE DATABASE " + name)
 }
 
-// SetUp sets a database up as a first start would, for CopyOf.
-func SetUp(t testing.TB, d Database) Database {
-	t.Helper()
-	r := New(t, d, Options{Idle: true})
-	r.Stop()
-	d.admin = r.Admin
-	return d
+// first is a database that was set up once for all tests of the process: making CAs
+// and hashing passwords takes longer than most tests do.
+type first struct {
+	address func(dir string) (string, error)
+
+	once  sync.Once
+	dir   string
+	whole Database
 }
 
-// CopyOf makes a database that begins as d stands: making CAs takes longer than most
-// tests do. Nobody may have d open meanwhile. The copy goes when the test ends.
+var (
+	firstSQLite   = first{address: func(dir string) (string, error) { return filepath.Join(dir, "certwright.db"), nil }}
+	firstPostgres = first{address: func(string) (string, error) { return PostgresAddress() }}
+)
+
+func (f *first) made(t testing.TB) Database {
+	t.Helper()
+	f.once.Do(func() {
+		dir, err := os.MkdirTemp("", "certwright-first")
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.dir = dir
+		address, err := f.address(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole := Database{Address: address, Dir: dir}
+		r := New(t, whole, Options{Idle: true})
+		r.lookForSecrets()
+		r.Stop()
+		whole.admin = r.Admin
+		f.whole = whole
+	})
+	if f.whole.Address == "" {
+		t.Fatal("the first database could not be set up")
+	}
+	return f.whole
+}
+
+// CopyOf makes a database that begins as d stands. Nobody may have d open meanwhile.
+// The copy goes when the test ends.
 func CopyOf(t testing.TB, d Database) Database {
 	t.Helper()
-	fresh := SQLite(t)
+	fresh := EmptySQLite(t)
 	fresh.admin = d.admin
 	copied := []string{"master.key"}
 	if !strings.HasPrefix(d.Address, "postgres://") {
@@ -126,10 +190,14 @@ func CopyOf(t testing.TB, d Database) Database {
 	return fresh
 }
 
-// Main runs the tests of a package and ends the servers that they have started.
-// A package that uses Databases or PostgresAddress calls it from its TestMain.
+// Main runs the tests of a package, ends the servers that they have started and
+// removes what they share. A package that makes databases calls it from its TestMain.
 func Main(m interface{ Run() int }) int {
 	defer cluster.stop()
+	defer func() { // a name that is empty removes nothing
+		os.RemoveAll(firstSQLite.dir)
+		os.RemoveAll(firstPostgres.dir)
+	}()
 	return m.Run()
 }
 
@@ -169,12 +237,11 @@ func (p *postgres) run() error {
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w: %s", err, out)
 	}
-	fsync := "fsync=off"
-	if os.Getenv("CERTWRIGHT_BENCH") != "" {
-		fsync = "fsync=on"
+	args := []string{"-D", data, "-k", p.dir, "-c", "listen_addresses=", "-c", "max_connections=400", "-c", "shared_buffers=256MB"}
+	if os.Getenv("CERTWRIGHT_BENCH") == "" { // nothing here need outlive a power failure
+		args = append(args, "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
 	}
-	p.command = exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-k", p.dir, "-c", "listen_addresses=",
-		"-c", fsync, "-c", "max_connections=400", "-c", "shared_buffers=256MB")
+	p.command = exec.Command(filepath.Join(bin, "postgres"), args...)
 	p.command.SysProcAttr, p.command.Dir = as, p.dir
 	if err := p.command.Start(); err != nil {
 		return err

@@ -264,7 +264,7 @@ func (f *filler) holding(n int, r *random.Rand) store.Holding {
 		h.Work = f.work(o, n, r)
 		return h
 	}
-	h.Facts = clm.Facts{Names: t.names, KeyAlgorithm: clm.ECC, KeySize: 256, SignatureAlgorithm: "sha256ECDSA", Issuer: pki.FormatName(f.issuers[t.issuer].cert.RawSubject)}
+	h.Facts = clm.Facts{Names: t.names, KeyAlgorithm: clm.ECC, KeySize: 256, SignatureAlgorithm: "sha256ECDSA", Issuer: pki.FormatName(f.issuers[t.issuer].cert.RawSubject), IssuedBy: f.issuers[t.issuer].cert.Subject.CommonName}
 	h.Facts.CommonName = name
 	h.Facts.DNS = []string{name, "www." + name}[:1+r.IntN(2)]
 	if r.IntN(50) == 0 {

@@ -19,6 +19,7 @@ import (
 // what it has issued.
 type Faulty struct {
 	Local bool // its CAs touch nothing outside, as the embedded one
+	Holds bool // its CAs put certificates on hold
 
 	mu      sync.Mutex
 	hook    func(context.Context, Call) error
@@ -29,7 +30,7 @@ type Faulty struct {
 
 // Call is what a Faulty is doing when it lets the test in.
 type Call struct {
-	Name  string // submit, collect or revoke
+	Name  string // submit, collect, revoke, hold or release
 	After bool   // it was done
 	Order ca.Order
 }
@@ -45,8 +46,11 @@ const (
 func (f *Faulty) Connectors() ca.Registry {
 	return ca.Registry{faultyDriver: {Fields: embedded.Connector.Fields, New: func(s ca.Settings) (ca.CA, error) {
 		made, err := embedded.Connector.New(s)
-		if err != nil || !f.Local {
+		switch {
+		case err != nil || !f.Local && !f.Holds:
 			return &faultyCA{made, f}, err
+		case f.Holds:
+			return holdingFaultyCA{&faultyCA{made, f}}, nil
 		}
 		return localFaultyCA{&faultyCA{made, f}}, nil
 	}}}
@@ -160,9 +164,24 @@ func (c *faultyCA) Submit(ctx context.Context, o ca.Order) (string, error) {
 // Revoke lets the test in; nobody is asked, for the embedded CA behind has nothing
 // to do.
 func (c *faultyCA) Revoke(ctx context.Context, _ []byte, _ clm.Reason, _ string) error {
-	err := c.at(ctx, Call{Name: "revoke"})
+	return c.tells(ctx, "revoke")
+}
+
+// holdingFaultyCA is one that puts certificates on hold, too.
+type holdingFaultyCA struct{ *faultyCA }
+
+func (c holdingFaultyCA) Hold(ctx context.Context, _ []byte, _ string) error {
+	return c.tells(ctx, "hold")
+}
+
+func (c holdingFaultyCA) Release(ctx context.Context, _ []byte, _ string) error {
+	return c.tells(ctx, "release")
+}
+
+func (c *faultyCA) tells(ctx context.Context, call string) error {
+	err := c.at(ctx, Call{Name: call})
 	if err == nil {
-		err = c.at(ctx, Call{Name: "revoke", After: true})
+		err = c.at(ctx, Call{Name: call, After: true})
 	}
 	return err
 }

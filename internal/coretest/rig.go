@@ -21,6 +21,8 @@ import (
 	"github.com/certwright/certwright/internal/ca/embedded"
 	"github.com/certwright/certwright/internal/clm"
 	"github.com/certwright/certwright/internal/core"
+	"github.com/certwright/certwright/internal/deploy"
+	deployall "github.com/certwright/certwright/internal/deploy/all"
 	"github.com/certwright/certwright/internal/secret"
 	"github.com/certwright/certwright/internal/store"
 )
@@ -60,6 +62,8 @@ type Options struct {
 	LockWait   time.Duration                // see store.Options
 	Rewrite    func(statement string) string
 	Expand     core.Expander
+	Drivers    deploy.Registry // nil: those that the program has
+	LocalHost  bool            // see core.Config
 }
 
 // New makes a rig. When the test ends it looks for every secret that the test has
@@ -90,13 +94,18 @@ func (r *Rig) Start(o Options) {
 	r.Box.Watch = r.Secret
 	connectors := maps.Clone(all.Registry)
 	maps.Copy(connectors, o.Connectors)
+	drivers := o.Drivers
+	if drivers == nil {
+		drivers = deployall.Registry
+	}
 	r.Core = core.New(core.Config{
 		DB: r.DB, Box: r.Box, Connectors: connectors, MakeIssuer: MakeIssuer, MakeResponder: embedded.NewResponder, Log: slog.New(slog.NewTextHandler(r.Log, nil)), Workers: o.Workers, Rehearsal: o.Rehearsal, Expand: o.Expand,
+		Drivers: drivers, LocalHost: o.LocalHost, PasswordCost: quickHash,
 	})
+	if _, err := r.Setup(ctx, r.Password); err != nil {
+		r.t.Fatal(err)
+	}
 	if r.Admin = r.Database.admin; r.Admin.ID == "" {
-		if _, err := r.Setup(ctx, r.Password); err != nil {
-			r.t.Fatal(err)
-		}
 		if r.Admin, err = r.Login(ctx, core.Login{Name: core.Admin, Password: r.Password, Address: "127.0.0.1"}); err != nil {
 			r.t.Fatal(err)
 		}
@@ -112,6 +121,9 @@ func (r *Rig) Start(o Options) {
 		r.DB.Close()
 	}
 }
+
+// quickHash spares tests the time that passwords cost.
+var quickHash = secret.PasswordCost{Passes: 1, Memory: 8}
 
 // Stop ends the core and closes the database. It may be called twice.
 func (r *Rig) Stop() {
@@ -132,11 +144,26 @@ func MakeIssuer(above *ca.Issuer, n core.NewIssuer, key crypto.Signer, at time.T
 	return embedded.NewIssuer(*above, spec)
 }
 
-// Clock is the real one plus what the test has turned it by.
-type Clock struct{ by atomic.Int64 }
+// Clock is the real one plus what the test has turned it by, until it is stopped.
+type Clock struct {
+	by      atomic.Int64
+	stopped atomic.Pointer[time.Time]
+}
 
 // Now is the time on the clock.
-func (c *Clock) Now() time.Time { return time.Now().Add(time.Duration(c.by.Load())) }
+func (c *Clock) Now() time.Time {
+	now := time.Now()
+	if at := c.stopped.Load(); at != nil {
+		now = *at
+	}
+	return now.Add(time.Duration(c.by.Load()))
+}
+
+// Stop leaves it to the test alone to turn the clock.
+func (c *Clock) Stop() {
+	now := time.Now()
+	c.stopped.Store(&now)
+}
 
 // Turn turns the clock forward.
 func (c *Clock) Turn(by time.Duration) { c.by.Add(int64(by)) }

@@ -13,7 +13,7 @@ const rootSuffix = "-root"
 // agree checks that the parts of the file do not contradict one another, and
 // brings issuers and groups into the order in which they can be made.
 func (f *File) agree() error {
-	for _, check := range []func() error{f.agreeIssuers, f.agreeAccounts, f.agreeFields, f.agreeObjects, f.orderGroups, f.orderObjects} {
+	for _, check := range []func() error{f.agreeIssuers, f.agreeServices, f.agreeAccounts, f.agreeGroupNames, f.agreeFields, f.agreeObjects, f.orderGroups, f.orderObjects} {
 		if err := check(); err != nil {
 			return err
 		}

@@ -30,12 +30,12 @@ type Ordered struct {
 
 // Apply brings the installation to what the file says. Only a master may. What
 // the file refers to is looked up before anything is changed; then come issuers,
-// settings of the server, groups, users, applications, custom fields, authorities,
-// folders with their rights, workflows, credentials, devices, other objects, what all
-// of these say of one another, certificates, and which programs use them. Every step is
-// a transaction of its own: Apply stops at the first that fails, the report says what
-// was done until then, and applying the file again does the rest. Applied once more it
-// changes nothing.
+// settings of the server, groups, users, service accounts, applications, custom fields,
+// authorities, folders with their rights and names, workflows, credentials, devices,
+// other objects, what all of these say of one another, certificates, and which programs
+// use them. Every step is a transaction of its own: Apply stops at the first that fails,
+// the report says what was done until then, and applying the file again does the rest.
+// Applied once more it changes nothing.
 //
 // A plan changes nothing, and reports what Apply will do if nobody else changes
 // anything in between; only the rules for certificates that are requested are not
@@ -55,7 +55,7 @@ func Apply(ctx context.Context, c *core.Core, who clm.Actor, f *File, opt Option
 		a.classes[t.dn.Key()] = t.class
 	}
 	for _, step := range []func(context.Context) error{
-		a.look, a.issuers, a.server, a.putReasons, a.principals, a.applications, a.customFields, a.authorities, a.folders, a.workflows,
+		a.look, a.issuers, a.server, a.putReasons, a.principals, a.services, a.applications, a.customFields, a.authorities, a.folders, a.nameGroups, a.workflows,
 		a.putCredentials, a.ssh, a.devices, a.objects, a.teams, a.nameObjects, a.certificates, a.nameCertified, a.associations, a.stagings,
 	} {
 		if err := step(ctx); err != nil {
@@ -73,11 +73,12 @@ type applying struct {
 	opt    Options
 	report Report
 
-	accounts  *accounts
-	fields    []core.Field            // the custom fields that there are and will be
-	newFields map[string]bool         // those that are not there yet, by key of the DN
-	passwords map[string]secret.Plain // by the users' names
-	engines   map[string]string       // the names of those that folders of the file have, by ID
+	accounts      *accounts
+	fields        []core.Field            // the custom fields that there are and will be
+	newFields     map[string]bool         // those that are not there yet, by key of the DN
+	passwords     map[string]secret.Plain // by the users' names
+	clientSecrets map[string]secret.Plain // by the names of service accounts
+	engines       map[string]string       // the names of those that folders of the file have, by ID
 
 	// By keys of DNs:
 	secrets   map[string]map[string]secret.Plain // what credentials bring along

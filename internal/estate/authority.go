@@ -30,6 +30,15 @@ var authorityKeys = []attrKey{
 	{"ocspURL", clm.OCSPURL, webAddress, oneValue},
 	{"cdpURL", clm.CDPURL, webAddress, oneValue},
 	{"kind", clm.AuthorityKind, kind, oneValue},
+	{"vendors", clm.AuthorityVendor, line, manyValues},
+	{"settingName", clm.AuthoritySetting, name, oneValue},
+	{"actions", clm.AuthorityActions, one(authorityActions...), manyValues},
+}
+
+// authorityActions are what an authority may be capable of.
+var authorityActions = []string{
+	string(core.ActionCreate), string(core.ActionRenew), string(core.ActionRegenerate), string(core.ActionReissue), string(core.ActionRevoke),
+	string(core.ActionSuspend), string(core.ActionReinstate),
 }
 
 func readAuthority(v value) (authority, error) {

@@ -15,6 +15,7 @@ type certificate struct {
 	request   core.Request // what is ordered where there is none
 	isAsked   bool         // the file says what is ordered
 	outside   outside      // what it brings along instead
+	record    string       // the ID that the record of what it brings along has elsewhere
 	issue     *bool        // whether it is ordered
 	class     string       // empty: what the authority makes
 	authority *reference   // where it is ordered from
@@ -31,6 +32,7 @@ var certificateKeys = []attrKey{
 	{"disableAutomaticRenewal", clm.NoAutoRenewal, flag, oneValue},
 	{"renewalWindow", clm.RenewalWindow, number(1, clm.MaxWindowDays), oneValue},
 	{"origin", clm.Origin, line, oneValue},
+	{"allOrNothing", clm.AllOrNothing, flag, oneValue},
 }
 
 // ordered are the attributes that keys of an order say.
@@ -53,6 +55,7 @@ func readCertificate(v value) (certificate, error) {
 		"csr":             c.outside.csr.read(csrOrFile),
 		"certificateFile": c.outside.certificate.read(line),
 		"keyFile":         c.outside.key.read(line),
+		"resourceId":      to(&c.record, matching(recordPattern, "24 hexadecimal digits")),
 		"rehearsal":       maybe(&c.rehearsal, certificateTheatre.read),
 	})
 	for key, read := range c.orderKeys() {
@@ -152,6 +155,8 @@ func (c *certificate) completeOutside() error {
 	switch {
 	case !isImported && (o.key.name != "" || o.password.isThere()):
 		return c.fail("has a keyFile or password, and no certificateFile")
+	case !isImported && c.record != "":
+		return c.fail("has a resourceId, and no certificateFile")
 	case isImported && o.csr.name != "":
 		return c.fail("has both csr and certificateFile")
 	case isImported && (c.issue != nil || c.class != ""):

@@ -207,6 +207,8 @@ func TestMissingReferences(t *testing.T) {
 		{"a contact", head + policy("Contact: [admin, nobody]"), `line 2: folders[0].policy["Contact"][1]: there is no user or group "nobody"`},
 		{"an authority", head + policy(`Certificate Authority: \VED\Policy\CAs\Nobody`),
 			`line 2: folders[0].policy["Certificate Authority"]: there is no authority \VED\Policy\CAs\Nobody`},
+		{"a credential that is nowhere", head + `devices: [{dn: '\VED\Policy\A\d', credential: '\VED\Policy\A\login'}]`, `line 2: devices[0].credential: there is no credential \VED\Policy\A\login`},
+		{"a folder as a credential", head + `devices: [{dn: '\VED\Policy\A\d', applications: [{name: x, keyStoreCredential: '\VED\Policy\CAs'}]}]`, `line 2: devices[0].applications[0].keyStoreCredential: there is no credential \VED\Policy\CAs`},
 		{"a folder as an authority", head + certificateText(`commonName: x, authority: \VED\Policy\CAs`), `line 2: certificates[0].authority: there is no authority \VED\Policy\CAs`},
 		{"an issuer", head + `authorities: [{dn: '\VED\Policy\X', issuer: nobody}]`, `line 2: authorities[0].issuer: there is no issuer "nobody"`},
 		{"a voucher", head + "server: {clientAuthorities: [rsa, nobody]}", `line 2: server.clientAuthorities[1]: there is no issuer "nobody"`},

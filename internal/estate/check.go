@@ -23,6 +23,9 @@ const (
 	MaxYears    = 50     // of an issuer
 	MaxLife     = 3650 * 24 * time.Hour
 	MaxSlowness = 24 * time.Hour // of an authority
+
+	MaxSeconds     = 3600 // of waiting for a device or a service
+	MaxConnections = 1000 // to a device at a time
 )
 
 // one is a check that accepts one of the words, in any case.
@@ -225,6 +228,7 @@ var (
 	scopePattern  = regexp.MustCompile(`^[a-zA-Z0-9_-]+(:[a-zA-Z0-9_-]+(,[a-zA-Z0-9_-]+)*)?(;[a-zA-Z0-9_-]+(:[a-zA-Z0-9_-]+(,[a-zA-Z0-9_-]+)*)?)*$`)
 	urnPattern    = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:.+$`)
 	atPattern     = regexp.MustCompile(`^[^@\s]+@[^@\s]+$`)
+	recordPattern = regexp.MustCompile(`^[0-9A-Fa-f]{24}$`)
 	countryCode   = regexp.MustCompile(`^[A-Za-z]{2}$`)
 )
 

@@ -41,16 +41,11 @@ var credentialKinds = []credentialKind{
 	{name: "Google", vendor: "Google Credential", vault: core.VaultPassword, file: "Json"},
 }
 
-var (
-	// vaultAttr is where the number of the secret of a credential stands.
-	vaultAttr = names.Attr("Vault Id")
-
-	credentialKeys = []attrKey{
-		{"description", clm.Description, text, oneValue},
-		{"username", names.Attr("Username"), line, oneValue},
-		{"contacts", clm.Contact, line, manyValues},
-	}
-)
+var credentialKeys = []attrKey{
+	{"description", clm.Description, text, oneValue},
+	{"username", clm.Username, line, oneValue},
+	{"contacts", clm.Contact, line, manyValues},
+}
 
 // class is the class of credentials of the kind; that of all kinds where none is said.
 func (c *credential) class() clm.Class {
@@ -160,11 +155,11 @@ func (a *applying) putCredentials(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if len(node.Own[vaultAttr]) > 0 && !c.replace {
+		if len(node.Own[clm.SecretNumber]) > 0 && !c.replace {
 			continue
 		}
 		if !a.opt.Plan {
-			k := core.Credential{DN: string(c.dn), Class: c.class(), Values: values, Vault: c.kind.vault, Number: vaultAttr, HasKey: c.kind.hasKey}
+			k := core.Credential{DN: string(c.dn), Class: c.class(), Values: values, Vault: c.kind.vault, Number: clm.SecretNumber, HasKey: c.kind.hasKey}
 			if err := a.core.UpdateCredential(ctx, a.who, k); err != nil {
 				return c.refused(string(c.dn), err)
 			}

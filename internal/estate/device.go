@@ -28,20 +28,22 @@ type program struct {
 func (p program) class() clm.Class { return cmp.Or(clm.Class(p.named), clm.ApplicationClass("basic")) }
 
 var (
-	deviceKeys = []attrKey{
+	deviceKeys = append([]attrKey{
 		{"host", clm.Host, hostOrIP, oneValue},
+		{"port", clm.Port, port, oneValue},
 		{"description", clm.Description, text, oneValue},
 		{"contacts", clm.Contact, line, manyValues},
 		{"disabled", clm.Off, nil, onlyYes},
-	}
-	programKeys = []attrKey{
+	}, connectionKeys...)
+
+	programKeys = slices.Concat([]attrKey{
 		{"driver", clm.Program, line, oneValue},
 		{"host", clm.ListenHost, hostOrIP, oneValue},
-		{"port", clm.ListenPort, number(1, 65_535), oneValue},
+		{"port", clm.ListenPort, port, oneValue},
 		{"description", clm.Description, text, oneValue},
 		{"approvers", clm.Approver, line, manyValues},
 		{"disabled", clm.Off, nil, onlyYes},
-	}
+	}, connectionKeys, storeKeys, serviceKeys, lookKeys)
 )
 
 func readDevice(v value) (device, error) {

@@ -68,6 +68,16 @@ func TestDocumentNamesEverything(t *testing.T) {
 			t.Errorf("there is no attribute %s", name)
 		}
 	}
+	for _, r := range groupRights {
+		if !strings.Contains(text, "`"+r.name+"`") {
+			t.Errorf("there is no right %s", r.name)
+		}
+	}
+	for _, f := range names.Functions {
+		if !strings.Contains(text, "`"+f+"`") {
+			t.Errorf("there is no function %s", f)
+		}
+	}
 	for _, r := range rightNames {
 		if !strings.Contains(text, "`"+r.name+"`") {
 			t.Errorf("there is no right %s", r.name)

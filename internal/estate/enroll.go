@@ -111,7 +111,7 @@ func (a *applying) provide(ctx context.Context, want certificate, own map[clm.At
 			all[clm.IssuedBy] = []string{want.authority.name}
 		}
 		if !a.opt.Plan {
-			i := core.Import{Folder: want.request.Folder, Name: want.request.Name, Certificate: m.certificate, Key: m.key, Password: m.password, Own: all}
+			i := core.Import{Folder: want.request.Folder, Name: want.request.Name, Certificate: m.certificate, Key: m.key, Password: m.password, Own: all, Record: want.record}
 			if _, err := a.core.Import(ctx, a.who, i); err != nil {
 				return err
 			}

@@ -118,6 +118,7 @@ func TestCertificatesFromOutside(t *testing.T) {
 			{"PEM without its key", "certificateFile: cert.pem, managementType: Monitoring", "import", false},
 			{"PEM with its key", "certificateFile: cert.pem, keyFile: key.pem, authority: '" + core.ECDSACA + "'", "import", true},
 			{"DER with its key", "certificateFile: cert.der, keyFile: key.der, disabled: true", "import", true},
+			{"PEM with the ID of its record", "certificateFile: cert.pem, resourceId: 5F5641a7e74e187a7e3d5266", "import", false},
 			{"PKCS 12", "certificateFile: store.p12, password: " + password, "import", true},
 			{"PKCS 12 with the password elsewhere", "certificateFile: store.p12, passwordFile: p12.password", "import", true},
 			{"a signing request", "csr: x.csr, validityDays: 30", "request", false},
@@ -133,6 +134,10 @@ func TestCertificatesFromOutside(t *testing.T) {
 			if got := details(t, r, dn); got.Place.Current == 0 || (len(got.Version.Sealed) > 0) != c.hasKey || got.Place.IsOff() != strings.Contains(c.keys, "disabled") {
 				t.Errorf("%s: got version %d with %d bytes of key", c.name, got.Place.Current, len(got.Version.Sealed))
 			}
+		}
+
+		if rec, err := r.Record(context.Background(), r.Admin, core.RecordRef{ID: "5f5641a7e74e187a7e3d5266"}); err != nil || rec.Path.Last().DN.Name() != "PEM with the ID of its record" {
+			t.Errorf("by the ID of the record: got %+v, %v", rec, err)
 		}
 
 		write(t, dir, "other.pem", keyPEM(t, other))
@@ -237,7 +242,7 @@ devices:
 	for dn, want := range map[string]func(core.Details) bool{
 		`\VED\Policy\Default\borrows`: func(d core.Details) bool { return d.Key == core.KeyForeign },
 		`\VED\Policy\Default\asked`:   func(d core.Details) bool { return d.Revocation.IsKnown() && !d.Revocation.IsDone() && d.Refusal == "" },
-		`\VED\Policy\Default\gone`:    func(d core.Details) bool { return d.Revocation.IsDone() && d.Installing },
+		`\VED\Policy\Default\gone`:    func(d core.Details) bool { return d.Revocation.IsDone() && !d.Installing.IsOver() },
 		`\VED\Policy\Default\kept`:    func(d core.Details) bool { return d.Refusal == "not ours" },
 	} {
 		if got := details(t, r, dn); !want(got) {

@@ -1,6 +1,6 @@
 // Package estate reads estate files and applies them. An estate file says in YAML
-// what an administrator has set up: issuing CAs, users and groups, applications,
-// authorities, custom fields, folders with their policy and rights, workflows,
+// what an administrator has set up: issuing CAs, users and groups, service accounts,
+// applications, authorities, custom fields, folders with their policy and rights, workflows,
 // credentials, devices, other objects, and certificates that are to exist. Folders and
 // their policy are written in the vendor's words, which administrators know;
 // docs/estate.md has all of it. Export writes such a file.
@@ -41,6 +41,7 @@ type File struct {
 	issuers      []issuer
 	groups       []group
 	users        []user
+	services     []serviceAccount
 	applications []application
 	authorities  []authority
 	fields       []field

@@ -39,7 +39,7 @@ func Export(ctx context.Context, c *core.Core, who clm.Actor, out io.Writer, opt
 		core: c, who: who, opt: opt, sheet: &sheet{out: out, next: opt.Next}, there: map[string]bool{}, used: map[string]bool{},
 	}
 	for _, step := range []func(context.Context) error{
-		x.look, x.server, x.issuers, x.groups, x.users, x.applications, x.fieldsOf, x.authorities, x.folders, x.workflows, x.credentials,
+		x.look, x.server, x.issuers, x.groups, x.users, x.services, x.applications, x.fieldsOf, x.authorities, x.folders, x.workflows, x.credentials,
 		x.ssh, x.objects, x.certificates, x.devices,
 	} {
 		if err := step(ctx); err != nil {
@@ -56,12 +56,13 @@ type exporting struct {
 	opt   ExportOptions
 	sheet *sheet
 
-	accounts []core.Account
-	names    map[string]string // of users and groups, by ID
-	fields   []core.Field
-	engines  map[string]string // their names, by ID
-	used     map[string]bool   // the names of engines that folders have
-	there    map[string]bool   // objects that were looked up, by key of the DN
+	accounts   []core.Account
+	names      map[string]string // of users and groups, by ID
+	fields     []core.Field
+	groupNames core.GroupNames
+	engines    map[string]string // their names, by ID
+	used       map[string]bool   // the names of engines that folders have
+	there      map[string]bool   // objects that were looked up, by key of the DN
 
 	remarks []string
 	more    int // further remarks, which are only counted
@@ -77,6 +78,9 @@ func (x *exporting) look(ctx context.Context) (err error) {
 		x.names[string(a.ID)] = a.Name
 	}
 	if x.fields, err = x.core.CustomFields(ctx); err != nil {
+		return err
+	}
+	if x.groupNames, err = x.core.GroupNames(ctx); err != nil {
 		return err
 	}
 	engines, err := x.core.Engines(ctx, x.who)
@@ -107,7 +111,7 @@ func (x *exporting) remark(format string, args ...any) {
 // finish writes what the file does not say.
 func (x *exporting) finish() error {
 	lines := []string{
-		"Left out: passwords, private keys and what credentials hold; certificates themselves and the work for them; tickets;",
+		"Left out: passwords and secrets, private keys and what credentials hold; certificates themselves and the work for them; tickets;",
 		"SSH certificates; what clients have put into the vault.",
 	}
 	if len(x.remarks) > 0 {
@@ -251,6 +255,7 @@ func (x *exporting) folders(ctx context.Context) error {
 	return x.walk(ctx, []clm.Class{clm.Folder}, func(n core.Node) error {
 		i := newItem()
 		i.add("dn", scalar(string(n.DN)))
+		i.add("groupName", said(ownGroupName(x.groupNames, n.Object)))
 		x.thing(ctx, i, n, folderKeys)
 		return x.add("folders", string(n.DN), i)
 	})

@@ -28,7 +28,7 @@ func TestExportTellsNoSecrets(t *testing.T) {
 	}
 	change(t, r, `credentials: [{dn: '\VED\Policy\Shop\token', kind: Password, password: Token-of-the-tests-1}]`)
 	r.Secret(secret.NewString("Token-of-the-tests-1"))
-	if _, err := r.RetrieveCredential(context.Background(), r.Admin, core.Credential{DN: `\VED\Policy\Shop\token`, Number: vaultAttr}); err != nil {
+	if _, err := r.RetrieveCredential(context.Background(), r.Admin, core.Credential{DN: `\VED\Policy\Shop\token`, Number: clm.SecretNumber}); err != nil {
 		t.Fatal(err)
 	}
 	_, err := r.Put(context.Background(), clm.System, core.Put{DN: `\VED\Policy\Shop`, Class: clm.Folder, Own: map[clm.Attr][]string{
@@ -69,19 +69,21 @@ certificates: [{dn: '\VED\Policy\A\x', class: X509 Certificate, issue: false}]
 	}, map[clm.PolicyKey]clm.Rule{
 		{Class: clm.AnyCertificate, Attr: clm.KeySize}: {Values: []string{"1000"}}, {Class: clm.AnyCertificate, Attr: clm.Off}: {Values: []string{"1"}},
 	})
+	put(`\VED\Policy\A\d`, clm.Device, map[clm.Attr][]string{clm.ConnectBy: {"Agentless"}, clm.TrustedKeys: {"00:11"}, clm.Sudo: {"often"}}, nil)
 	put(`\VED\Policy\A\x`, clm.AnyCertificate, map[clm.Attr][]string{clm.ManagementType: {"Sometimes"}}, nil)
 	text := export(t, r, ExportOptions{})
 	load(t, text)
 	for _, want := range []string{
 		`\VED\Policy\A: Description = [" with blanks "]`, `\VED\Policy\A: Contacts = ["x"]`, `\VED\Policy\A: Credential = ["\\VED\\Policy\\nowhere"]`,
 		`\VED\Policy\A: My password users: [{name: eve, master: true}], which is a secret`, `\VED\Policy\A: Contact = ["0f9f8e26-0d51-4e4b-b7d5-2f41b4f1c7a8"]`, `\VED\Policy\A: policy for X509 Certificate: Key Bit Strength = ["1000"]`,
-		`\VED\Policy\A: policy for X509 Certificate: Disabled = ["1"]`, `\VED\Policy\A\x: Management Type = ["Sometimes"]`,
+		`\VED\Policy\A: policy for X509 Certificate: Disabled = ["1"]`,
+		`\VED\Policy\A\d: Trusted Fingerprint = ["00:11"]`, `\VED\Policy\A\d: Global sudo = ["often"]`, `\VED\Policy\A\x: Management Type = ["Sometimes"]`,
 	} {
 		if !strings.Contains(text, "\n# - "+want+"\n") {
 			t.Errorf("the export does not say %s", want)
 		}
 	}
-	if !strings.Contains(text, "\n      Contract: A-17\n") || t.Failed() {
+	if !strings.Contains(text, "\n      Contract: A-17\n") || !strings.Contains(text, "\n      Connection Method: Agentless\n") || t.Failed() {
 		t.Error(text)
 	}
 }
@@ -217,7 +219,7 @@ func TestExportOfOtherSpellings(t *testing.T) {
 	}
 	contact := "local:{" + strings.ToUpper(string(bob)) + "}"
 	for _, p := range []core.Put{
-		{DN: `\VED\Policy\A`, Class: clm.Folder, Own: map[clm.Attr][]string{clm.Contact: {contact}, names.Attr("Credential"): {`\ved\policy\A\W`}}},
+		{DN: `\VED\Policy\A`, Class: clm.Folder, Own: map[clm.Attr][]string{clm.Contact: {contact}, names.Attr("Jump Server DN"): {`\ved\policy\A\W`}}},
 		{DN: `\VED\Policy\A\w`, Class: clm.Workflow, Own: map[clm.Attr][]string{clm.Approvers: {contact}, clm.Off: {"0"}}},
 		{DN: core.FieldsDN + `\Contract`, Class: clm.CustomField, Own: map[clm.Attr][]string{clm.FieldPolicyable: {"1"}, clm.FieldSingle: {"0"}}},
 	} {
@@ -226,7 +228,7 @@ func TestExportOfOtherSpellings(t *testing.T) {
 		}
 	}
 	text := export(t, r, ExportOptions{})
-	for _, want := range []string{"Contact: bob\n", "approvers: [bob]\n", `Credential: \ved\policy\A\W`} {
+	for _, want := range []string{"Contact: bob\n", "approvers: [bob]\n", `Jump Server DN: \ved\policy\A\W`} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the export does not say %q", want)
 		}

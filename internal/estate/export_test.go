@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -38,6 +39,11 @@ func TestExportRoundTrip(t *testing.T) {
 		change(t, fresh, first)
 		if diff := cmp.Diff(first, export(t, fresh, ExportOptions{})); diff != "" {
 			t.Errorf("first (-), second (+):\n%s", diff)
+		}
+		for _, k := range slices.Concat(connectionKeys, storeKeys, serviceKeys, lookKeys) {
+			if !strings.Contains(first, " "+k.key+": ") {
+				t.Errorf("the export does not say %s by its key", k.key)
+			}
 		}
 		if t.Failed() || os.Getenv("SHOW") != "" {
 			t.Log(first)

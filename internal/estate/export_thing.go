@@ -117,10 +117,10 @@ func (x *exporting) keyed(ctx context.Context, n core.Node, k attrKey) *yaml.Nod
 		return nil
 	}
 	node := values(list)
-	switch k.form {
-	case manyValues:
+	switch {
+	case k.form == manyValues:
 		node = sequence(list)
-	case onlyYes, onlyNo:
+	case k.form != oneValue, isFlag(k.attr):
 		node = boolean(stored[0] == "1")
 	}
 	said, ok := read(node, func(t *thing) reader { return t.attr(k) })
@@ -128,6 +128,12 @@ func (x *exporting) keyed(ctx context.Context, n core.Node, k attrKey) *yaml.Nod
 		return nil
 	}
 	return node
+}
+
+// isFlag reports whether the values of an attribute are yes and no.
+func isFlag(a clm.Attr) bool {
+	d, ok := names.AttrNamed(names.AttrName(a))
+	return ok && d.Flag
 }
 
 // means reports whether what was read is what is stored, or what of that is shown.

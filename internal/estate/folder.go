@@ -8,7 +8,11 @@ import (
 	"github.com/certwright/certwright/internal/core"
 )
 
-type folder struct{ thing }
+type folder struct {
+	thing
+	group *string // the name by which it is known as a group of certificates; empty: its place
+	named place   // where that stands
+}
 
 var folderKeys = []attrKey{
 	{"description", clm.Description, text, oneValue},
@@ -18,8 +22,8 @@ var folderKeys = []attrKey{
 }
 
 func readFolder(v value) (folder, error) {
-	f := folder{newThing(v)}
-	err := f.read(v, merged(merged(f.keys(folderKeys), f.policyKeys()), keys{"dn": to(&f.dn, dnOrPolicy)}))
+	f := folder{thing: newThing(v)}
+	err := f.read(v, merged(merged(f.keys(folderKeys), f.policyKeys()), keys{"dn": to(&f.dn, dnOrPolicy), "groupName": f.readGroupName}))
 	if err == nil && f.dn == "" {
 		err = f.fail("has no dn")
 	}

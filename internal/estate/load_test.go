@@ -17,7 +17,7 @@ var badFiles = []struct{ name, text, want string }{
 	{"a text", "hello", `line 1: must be a mapping of keys to values`},
 	{"two documents", "users: []\n---\nusers: []", `line 2: there is a second document`},
 	{"a misspelt section", "folder: []", `line 1: unknown key "folder"; did you mean "folders"?`},
-	{"a section nobody knows", "processes: []", `line 1: unknown key "processes"; known are applications, authorities, certificates, credentials, devices, fields, folders, groups, issuers, objects, server, sshKeyPairs, sshTemplates, users, workflows`},
+	{"a section nobody knows", "processes: []", `line 1: unknown key "processes"; known are applications, authorities, certificates, credentials, devices, fields, folders, groups, issuers, objects, server, serviceAccounts, sshKeyPairs, sshTemplates, users, workflows`},
 	{"a misspelt key", "folders:\n  - dn: \\VED\\Policy\\A\n    polcy: {}", `line 3: folders[0]: unknown key "polcy"; did you mean "policy"?`},
 	{"a key nobody knows", "server:\n  port: 443", `line 2: server: unknown key "port"; known are clientAuthorities, lateCertificates, listSameKey, ocspNonce, reasons, selfApproval, workToDoTimeout`},
 	{"a key twice", "folders:\n  - dn: \\VED\\Policy\\A\n    dn: \\VED\\Policy\\B", `line 3: folders[0]: the key "dn" is there twice`},
@@ -91,12 +91,27 @@ var badFiles = []struct{ name, text, want string }{
 	{"a misspelt lock", policy("City: {value: Ghent, lock: true}"), `line 1: folders[0].policy["City"]: unknown key "lock"; known are locked, value, values`},
 	{"a misspelt class", `folders: [{dn: '\VED\Policy\A', policyFor: {X509 Certficate: {City: Ghent}}}]`, `line 1: folders[0].policyFor["X509 Certficate"]: there is no class "X509 Certficate"; did you mean "X509 Certificate"?`},
 	{"policy for one kind of authority", `folders: [{dn: '\VED\Policy\A', policyFor: {Microsoft CA: {Description: x}}}]`, `line 1: folders[0].policyFor["Microsoft CA"]: policy holds for templates of all kinds: say "Certificate Authority Base"`},
-	{"a right nobody knows", rights("{to: bob, allow: [view, fly]}"), `line 1: folders[0].rights[0].allow[1]: "fly" is not one of view, read, write, create, delete, rename, associate, revoke, private-key-read, private-key-write, manage-policy, manage-permissions, all`},
+	{"a right nobody knows", rights("{to: bob, allow: [view, fly]}"), `line 1: folders[0].rights[0].allow[1]: "fly" is not one of view, read, write, create, delete, rename, associate, revoke, private-key-read, private-key-write, manage-policy, manage-permissions, all, R, RW`},
 	{"rights of nobody", rights("{allow: [view]}"), `line 1: folders[0].rights[0]: must have both to and allow`},
 	{"rights twice", rights("{to: bob, allow: [view]}, {to: Bob, allow: []}"), `line 1: folders[0].rights[1]: "Bob" has rights here already`},
 
 	{"a misspelt attribute that is no custom field", "fields: [{name: Contract}]\n" + policy("{Contract: x, Contacts: y}"), `line 2: folders[0].policy["Contacts"]: there is no such attribute; did you mean "Contact"?`},
 	{"a strange cipher", policy("'Certificate Download: PBES2 Algorithm': DES"), `line 1: folders[0].policy["Certificate Download: PBES2 Algorithm"]: "DES" is not the OID of a cipher such as 2.16.840.1.101.3.4.1.42`},
+
+	{"a service account without a name", "serviceAccounts: [{clientId: x}]", `line 1: serviceAccounts[0]: has no name`},
+	{"a service account twice", "serviceAccounts: [{name: x}, {name: X}]", `line 1: serviceAccounts[1]: is the same as serviceAccounts[0] in line 1`},
+	{"a client twice", "serviceAccounts: [{name: x, clientId: c}, {name: y, clientId: c}]", `line 1: serviceAccounts[1]: is the same as serviceAccounts[0] in line 1`},
+	{"a client with a colon", "serviceAccounts: [{name: x, clientId: 'a:b'}]", `line 1: serviceAccounts[0].clientId: must not have a colon`},
+	{"two secrets", "serviceAccounts: [{name: x, secret: a, secretEnv: B}]", `line 1: serviceAccounts[0]: has more than one of secret, secretFile and secretEnv`},
+	{"a service account with a password", "{users: [{name: x, password: y}], serviceAccounts: [{name: X}]}", `line 1: users[0]: is a service account, and has no password`},
+	{"a service account whose groups are said twice", "{users: [{name: x}], serviceAccounts: [{name: X, groups: []}]}", `line 1: serviceAccounts[0]: is among the users: say its groups there`},
+	{"a service account that is a group", "{groups: [{name: x}], serviceAccounts: [{name: X}]}", `line 1: serviceAccounts[0]: is the same as groups[0] in line 1`},
+	{"a service account that may do nothing", "serviceAccounts: [{name: x, functions: []}]", `line 1: serviceAccounts[0].functions: is empty: an account that may do everything has the function all`},
+	{"a name of what is no group", `folders: [{dn: '\VED\Policy', groupName: x}]`, `line 1: folders[0].groupName: \VED\Policy is no group: only what is below \VED\Policy is one`},
+	{"a name of two groups", `folders: [{dn: '\VED\Policy\a', groupName: x}, {dn: '\VED\Policy\b', groupName: X}]`, `line 1: folders[1].groupName: is the same as folders[0].groupName in line 1`},
+	{"an authority that does something strange", `authorities: [{dn: '\VED\Policy\a', actions: [renew, explode]}]`, `line 1: authorities[0].actions[1]: "explode" is not one of create, renew, regenerate, reissue, revoke, suspend, reinstate`},
+	{"a record of nothing", certificateText("commonName: x, resourceId: 5f5641a7e74e187a7e3d5266"), `line 1: certificates[0]: has a resourceId, and no certificateFile`},
+	{"a record of a strange form", certificateText("certificateFile: x.pem, resourceId: 5f56"), `line 1: certificates[0].resourceId: "5f56" is not 24 hexadecimal digits`},
 
 	{"a custom field without a name", "fields: [{label: x}]", `line 1: fields[0]: has no name`},
 	{"a custom field of a strange kind", "fields: [{name: x, kind: number}]", `line 1: fields[0].kind: "number" is not one of text, list, date, identity`},
@@ -159,6 +174,32 @@ var badFiles = []struct{ name, text, want string }{
 	{"a secret that is not shown", folderText("attributes: {Scep Challenge Password: [a, b]}"), `line 1: folders[0].attributes["Scep Challenge Password"]: can have one value only`},
 	{"what an application uses, as an attribute", deviceText("{name: x, attributes: {Certificate: '\\VED\\Policy\\x'}}"), `line 1: devices[0].applications[0]: the certificate that it uses is said by the key certificate`},
 
+	{"a device at no port", deviceKey("port: 65536"), `line 1: devices[0].port: "65536" is not a whole number from 1 to 65535`},
+	{"a device reached strangely", deviceKey("connection: telnet"), `line 1: devices[0].connection: "telnet" is not one of Local, SSH`},
+	{"a device reached strangely, as an attribute", deviceAttribute("Connection Method: telnet"), `line 1: devices[0].attributes["Connection Method"]: "telnet" is not one of Local, SSH, Agent, Agentless, HTTPS, WinRM, WinRMs`},
+	{"a credential that is no DN", deviceKey("credential: bob"), `line 1: devices[0].credential: bob is not a DN such as \VED\Policy\Shop`},
+	{"a host key that is no fingerprint", deviceKey("hostKeys: ['MD5:00:11']"), `line 1: devices[0].hostKeys[0]: "MD5:00:11" is not a fingerprint as ssh-keygen -l prints it, SHA256: and 43 characters`},
+	{"a host key that is cut off", deviceKey("hostKeys: SHA256:AAAA"), `line 1: devices[0].hostKeys: "SHA256:AAAA" is not a fingerprint as ssh-keygen -l prints it, SHA256: and 43 characters`},
+	{"a known host neither true nor false", deviceKey("enforceKnownHost: first"), `line 1: devices[0].enforceKnownHost: "first" is neither true nor false`},
+	{"no time to connect", deviceKey("timeout: 0"), `line 1: devices[0].timeout: "0" is not a whole number from 1 to 3600`},
+	{"too many connections", deviceKey("connectionLimit: 1001"), `line 1: devices[0].connectionLimit: "1001" is not a whole number from 1 to 1000`},
+	{"a setting twice", deviceKey("sudo: true, attributes: {Global sudo: false}"), `line 1: devices[0].attributes["Global sudo"]: says the same as devices[0].sudo`},
+	{"a syntax of keys that nobody knows", programKey("keySyntax: DER"), `line 1: devices[0].applications[0].keySyntax: "DER" is not one of PKCS#1, PKCS#8`},
+	{"a mode by which nobody could read", programKey("fileUserMode: 0200"), `line 1: devices[0].applications[0].fileUserMode: "0200" is not one of 0400, 0600`},
+	{"a mode in letters", programKey("fileGroupMode: rw-r-----"), `line 1: devices[0].applications[0].fileGroupMode: "rw-r-----" is not one of 0000, 0040, 0060`},
+	{"a look in a strange protocol", programKey("lookAt: ['ftp://a:21', 'http://a:80']"), `line 1: devices[0].applications[0].lookAt[1]: "http" is not one of tls, smtp, imap, pop3, ftp, ldap, postgresql`},
+	{"a look at no port", programKey("lookAt: www.shop.example"), `line 1: devices[0].applications[0].lookAt: "www.shop.example" is not of the form [protocol://]host:port[/server name], such as smtp://mail.example.com:587`},
+	{"a look at a strange port", programKey("lookAt: 'a:https'"), `line 1: devices[0].applications[0].lookAt: "a:https" is not of the form [protocol://]host:port[/server name], such as smtp://mail.example.com:587`},
+	{"a look at no host", programKey("lookAt: ':443'"), `line 1: devices[0].applications[0].lookAt: ":443" is not of the form [protocol://]host:port[/server name], such as smtp://mail.example.com:587`},
+	{"a look for no name", programKey("lookAt: 'a:443/'"), `line 1: devices[0].applications[0].lookAt: "a:443/" is not of the form [protocol://]host:port[/server name], such as smtp://mail.example.com:587`},
+	{"a look for any name", programKey("lookAt: 'a:443/*.a'"), `line 1: devices[0].applications[0].lookAt: "a:443/*.a" is not of the form [protocol://]host:port[/server name], such as smtp://mail.example.com:587`},
+	{"a look at an address without brackets", programKey("lookAt: '2001:db8::1:443'"), `line 1: devices[0].applications[0].lookAt: "2001:db8::1:443" is not of the form [protocol://]host:port[/server name], such as smtp://mail.example.com:587`},
+	{"looks for ever", programKey("lookTime: 3601"), `line 1: devices[0].applications[0].lookTime: "3601" is not a whole number from 1 to 3600`},
+	{"a restart neither true nor false", programKey("restart: later"), `line 1: devices[0].applications[0].restart: "later" is neither true nor false`},
+	{"a strange setting in policy", `folders: [{dn: '\VED\Policy\A', policyFor: {NGINX: {Certwright:look-time: soon}}}]`, `line 1: folders[0].policyFor["NGINX"]["Certwright:look-time"]: "soon" is not a whole number from 1 to 3600`},
+	{"several settings in policy where one may be", `folders: [{dn: '\VED\Policy\A', policyFor: {JKS: {Key Store: [/a, /b]}}}]`, `line 1: folders[0].policyFor["JKS"]["Key Store"]: can have one value only`},
+	{"a certificate neither on all nor not", certificateText("commonName: x, allOrNothing: most"), `line 1: certificates[0].allOrNothing: "most" is neither true nor false`},
+
 	{"a workflow at a strange stage", "workflows: [{dn: '\\VED\\Policy\\w', stage: 550}]", `line 1: workflows[0].stage: "550" is not one of 0, 300, 400, 500, 600, 700, 800, 900, 1000, 1100, 1200, 1400`},
 	{"a workflow without a DN", "workflows: [{stage: 500}]", `line 1: workflows[0]: has no dn`},
 	{"a reason without a name", "server: {reasons: [{code: 1}]}", `line 1: server.reasons[0]: has no name`},
@@ -203,6 +244,10 @@ func credentialText(keys string) string {
 func deviceAttribute(entry string) string {
 	return `devices: [{dn: '\VED\Policy\A\d', attributes: {` + entry + `}}]`
 }
+
+func deviceKey(entry string) string { return `devices: [{dn: '\VED\Policy\A\d', ` + entry + `}]` }
+
+func programKey(entry string) string { return deviceText("{name: x, class: NGINX, " + entry + "}") }
 
 func policy(entry string) string {
 	if !strings.HasPrefix(entry, "{") {
@@ -266,7 +311,7 @@ func TestPasswordsAreNotRepeated(t *testing.T) {
 		"users:\n- name: bob\n  password:\n    - Sesame",
 		"users: [{name: bob, password: Sesame" + strings.Repeat("x", MaxPassword) + "}]",
 	} {
-		for _, text := range []string{text, strings.NewReplacer("users:", "certificates:", "name: bob", "certificateFile: x").Replace(text)} {
+		for _, text := range []string{text, strings.NewReplacer("users:", "certificates:", "name: bob", "certificateFile: x").Replace(text), strings.NewReplacer("users:", "serviceAccounts:", "password", "secret", "pasword", "secrt").Replace(text)} {
 			_, err := Load([]byte(text))
 			if err == nil {
 				t.Errorf("got no error for %s", text)

@@ -24,6 +24,13 @@ func (a *applying) look(ctx context.Context) error {
 			return err
 		}
 	}
+	a.clientSecrets = map[string]secret.Plain{}
+	for _, s := range a.file.services {
+		var err error
+		if a.clientSecrets[s.name], err = s.secret.read(a.opt.Dir); err != nil {
+			return err
+		}
+	}
 	a.secrets = map[string]map[string]secret.Plain{}
 	for i := range a.file.credentials {
 		var err error
@@ -148,6 +155,7 @@ type wanted struct {
 var linked = map[clm.Attr]wanted{
 	clm.IssuedBy: {"authority", clm.Authority}, clm.Workflows: {"workflow", clm.Workflow}, clm.WorkflowBlocks: {"workflow", clm.Workflow},
 	clm.Engines: {"engine", clm.Engine}, clm.Assets: {"folder", clm.Folder}, clm.SSHSigner: {"key pair", clm.SSHKeyPair}, clm.SSHFolder: {"folder", clm.Folder},
+	clm.CredentialOf: {"credential", clm.Credential}, clm.KeyCredential: {"credential", clm.Credential}, clm.StoreCredential: {"credential", clm.Credential}, clm.ServiceUser: {"credential", clm.Credential},
 }
 
 // lookForObject makes sure that the file or the installation has what is named.

@@ -1,6 +1,7 @@
 package estate
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 // A password stands in the file itself, in another file or in the environment.
 type password struct {
 	place
+	word string // what it is called, where that is not password
 	text secret.Plain
 	file string
 	env  string
@@ -24,22 +26,24 @@ func (p password) isThere() bool { return !p.text.IsEmpty() || p.file != "" || p
 
 // keys are the ways to say the password of what stands at the place.
 func (p *password) keys(of place) keys {
-	ways := 0
+	ways, word := 0, p.called()
 	oneWay := func(read reader) reader {
 		return func(v value) error {
 			if ways++; ways > 1 {
-				return of.fail("has more than one of password, passwordFile and passwordEnv")
+				return of.fail("has more than one of %s, %s and %s", word, word+"File", word+"Env")
 			}
 			p.place = v.place()
 			return read(v)
 		}
 	}
 	return keys{
-		"password":     oneWay(to(&p.text, passwordText)),
-		"passwordFile": oneWay(to(&p.file, line)),
-		"passwordEnv":  oneWay(to(&p.env, line)),
+		word:          oneWay(to(&p.text, passwordText)),
+		word + "File": oneWay(to(&p.file, line)),
+		word + "Env":  oneWay(to(&p.env, line)),
 	}
 }
+
+func (p password) called() string { return cmp.Or(p.word, "password") }
 
 // passwordText reads a password as it is written. Its errors do not repeat it.
 func passwordText(v value) (secret.Plain, error) {
@@ -83,9 +87,9 @@ func (p password) read(dir string) (secret.Plain, error) {
 func (p password) checked(b []byte) (secret.Plain, error) {
 	switch {
 	case len(b) == 0:
-		return secret.Plain{}, p.fail("the password is empty")
+		return secret.Plain{}, p.fail("the %s is empty", p.called())
 	case len(b) > MaxPassword:
-		return secret.Plain{}, p.fail("the password is longer than %d bytes", MaxPassword)
+		return secret.Plain{}, p.fail("the %s is longer than %d bytes", p.called(), MaxPassword)
 	}
 	return secret.NewPlain(b), nil
 }

@@ -16,7 +16,7 @@ type attribute struct {
 }
 
 // attributes are the policy attributes that mean something here.
-var attributes = map[clm.Attr]attribute{
+var attributes = alike(map[clm.Attr]attribute{
 	clm.Organization:       {check: line},
 	clm.OrganizationalUnit: {line, true},
 	clm.Locality:           {check: line},
@@ -45,6 +45,21 @@ var attributes = map[clm.Attr]attribute{
 	clm.Description:        {check: text},
 	clm.Contact:            {line, true},
 	clm.Approver:           {line, true},
+	clm.AllOrNothing:       {check: flag},
+
+	clm.Port:       {check: port},
+	clm.ListenPort: {check: port},
+	clm.ConnectBy:  {check: connectionMethod},
+}, connectionKeys, storeKeys, serviceKeys, lookKeys)
+
+// alike adds the attributes of keys, whose values are the same under the vendor's names.
+func alike(known map[clm.Attr]attribute, tables ...[]attrKey) map[clm.Attr]attribute {
+	for _, k := range slices.Concat(tables...) {
+		if _, isKnown := known[k.attr]; !isKnown {
+			known[k.attr] = attribute{k.check, k.form == manyValues}
+		}
+	}
+	return known
 }
 
 // ownOnly are the attributes that an object has by itself or not at all.

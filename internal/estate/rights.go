@@ -18,6 +18,16 @@ var rightNames = []struct {
 	{"manage-policy", clm.PolicyWrite}, {"manage-permissions", clm.ManagePermissions}, {"all", clm.AllRights},
 }
 
+// groupRights are the words of those who give rights on groups of certificates: to read,
+// or to read and write.
+var groupRights = []struct {
+	name   string
+	rights clm.Rights
+}{
+	{"R", clm.View | clm.Read},
+	{"RW", clm.View | clm.Read | clm.Write | clm.Create | clm.Delete | clm.Associate},
+}
+
 func (t *thing) readGrant(v value) error {
 	var who *reference
 	var rights *clm.Rights
@@ -43,11 +53,19 @@ func readRights(v value) (sum clm.Rights, err error) {
 	for _, r := range rightNames {
 		words = append(words, r.name)
 	}
+	for _, r := range groupRights {
+		words = append(words, r.name)
+	}
 	err = v.items(MaxEntries, func(v value) error {
 		word, err := one(words...)(v)
 		for _, r := range rightNames {
 			if r.name == word {
 				sum |= r.right
+			}
+		}
+		for _, r := range groupRights {
+			if r.name == word {
+				sum |= r.rights
 			}
 		}
 		return err

@@ -108,21 +108,22 @@ func orNothing(read reader) reader {
 
 func (f *File) sections() keys {
 	return keys{
-		"server":       orNothing(f.readServer),
-		"issuers":      section(&f.issuers, readIssuer),
-		"groups":       section(&f.groups, readGroup),
-		"users":        section(&f.users, readUser),
-		"applications": section(&f.applications, readApplication),
-		"authorities":  section(&f.authorities, readAuthority),
-		"fields":       section(&f.fields, readField),
-		"folders":      section(&f.folders, readFolder),
-		"workflows":    section(&f.workflows, readWorkflow),
-		"credentials":  section(&f.credentials, readCredential),
-		"sshKeyPairs":  section(&f.sshKeyPairs, readSSHKeyPair),
-		"sshTemplates": section(&f.sshTemplates, readSSHTemplate),
-		"devices":      section(&f.devices, readDevice),
-		"objects":      section(&f.objects, readObject),
-		"certificates": section(&f.certificates, readCertificate),
+		"server":          orNothing(f.readServer),
+		"issuers":         section(&f.issuers, readIssuer),
+		"groups":          section(&f.groups, readGroup),
+		"users":           section(&f.users, readUser),
+		"serviceAccounts": section(&f.services, readServiceAccount),
+		"applications":    section(&f.applications, readApplication),
+		"authorities":     section(&f.authorities, readAuthority),
+		"fields":          section(&f.fields, readField),
+		"folders":         section(&f.folders, readFolder),
+		"workflows":       section(&f.workflows, readWorkflow),
+		"credentials":     section(&f.credentials, readCredential),
+		"sshKeyPairs":     section(&f.sshKeyPairs, readSSHKeyPair),
+		"sshTemplates":    section(&f.sshTemplates, readSSHTemplate),
+		"devices":         section(&f.devices, readDevice),
+		"objects":         section(&f.objects, readObject),
+		"certificates":    section(&f.certificates, readCertificate),
 	}
 }
 

@@ -25,9 +25,12 @@ type thing struct {
 	slips  []slip
 }
 
-func newThing(v value) thing {
+func newThing(v value) thing { return emptyThing(v.place()) }
+
+// emptyThing is a thing of which nothing is said yet.
+func emptyThing(at place) thing {
 	return thing{
-		place: v.place(), own: map[clm.Attr][]string{}, policy: map[clm.PolicyKey]clm.Rule{}, rights: map[string]clm.Rights{},
+		place: at, own: map[clm.Attr][]string{}, policy: map[clm.PolicyKey]clm.Rule{}, rights: map[string]clm.Rights{},
 		said: map[clm.Attr]place{},
 	}
 }
@@ -241,7 +244,7 @@ var attrNames = func() (list []string) {
 // kept are the attributes that the server keeps for itself, or has settings of their
 // own for.
 var kept = []clm.Attr{
-	clm.CreatedBy, clm.RenewedBy, clm.KeyHolder, clm.HeldCSR, clm.RuleVault, clm.PublishURL, clm.TeamFolder,
+	clm.CreatedBy, clm.RenewedBy, clm.KeyHolder, clm.HeldCSR, clm.Retreats, clm.RuleVault, clm.PublishURL, clm.TeamFolder,
 	clm.OwnerOf, clm.TicketState, clm.Approvals, clm.Explanation, clm.Requester, clm.UserData, clm.DecidedBy, clm.Changed,
 	clm.SSHSecret, clm.SSHPublicKey,
 }
@@ -262,12 +265,15 @@ var secretAttrs = []string{
 }
 
 // isSecret reports whether the values of an attribute are not to be shown. Of those
-// that the vendor does not have, the name tells.
+// that have no meaning here and that the vendor does not have, the name tells.
 func isSecret(vendor string) bool {
 	if slices.ContainsFunc(secretAttrs, func(s string) bool { return strings.EqualFold(s, vendor) }) {
 		return true
 	}
-	_, known := names.AttrNamed(vendor)
+	d, known := names.AttrNamed(vendor)
+	if known && (!strings.HasPrefix(string(d.Attr), names.Unknown) || !strings.Contains(vendor, ":")) {
+		return false
+	}
 	low := strings.ToLower(vendor)
-	return (!known || strings.Contains(vendor, ":")) && (strings.Contains(low, "password") || strings.Contains(low, "secret") || strings.Contains(low, "passphrase"))
+	return strings.Contains(low, "password") || strings.Contains(low, "secret") || strings.Contains(low, "passphrase")
 }

@@ -90,6 +90,31 @@ credentials:
 				`\VED\Policy\A\web: Credential = \VED\Policy\A\login`,
 				`\VED\Policy\A\web: policy for Basic: Credential = \VED\Policy\A\blob`,
 			}},
+			{"settings of drivers", `
+folders:
+  - {dn: '\VED\Policy\A', policyFor: {Kubernetes: {Certwright:namespace: shop}, Device: {Global sudo: {value: yes, locked: true}}}, policy: {Certwright:all-or-nothing: yes}}
+devices:
+  - dn: '\VED\Policy\A\web'
+    hostKeys: SHA256:IK22eFkrMnsHVBg5XaKwPcPS5hIxKxhH5xWWrFvCjmw
+    connection: ssh
+    applications:
+      - {name: k, class: Kubernetes, secretName: www-tls, keyCredential: '\VED\Policy\A\login', restart: no}
+      - {name: n, class: nginx, lookAt: ['a:443', 'smtp://[::1]:25/b'], fileUserMode: 0400, attributes: {Certwright:look-time: 7}}
+`, []string{
+				`\VED\Policy\A: policy for Kubernetes: Certwright:namespace = shop`, `\VED\Policy\A: policy Certwright:all-or-nothing = 1`,
+				`\VED\Policy\A: policy for Device: Global sudo = 1 (locked)`,
+				`\VED\Policy\A\web: Connection Method = SSH`, `\VED\Policy\A\web: Trusted Fingerprint = SHA256:IK22eFkrMnsHVBg5XaKwPcPS5hIxKxhH5xWWrFvCjmw`,
+				`create Kubernetes \VED\Policy\A\web\k`, `\VED\Policy\A\web\k: Restart Application = 0`, `\VED\Policy\A\web\k: Certwright:secret-name = www-tls`,
+				`create NGINX \VED\Policy\A\web\n`, `\VED\Policy\A\web\n: File Permissions: User = 0400`,
+				`\VED\Policy\A\web\n: Certwright:look-at = a:443, smtp://[::1]:25/b`, `\VED\Policy\A\web\n: Certwright:look-time = 7`,
+				`\VED\Policy\A\web\k: Private Key Password Credential = \VED\Policy\A\login`,
+			}},
+			{"settings no more", `
+devices: [{dn: '\VED\Policy\A\web', hostKeys: [], applications: [{name: k, class: Kubernetes, restart: '', keyCredential: ''}]}]
+`, []string{
+				`\VED\Policy\A\web: Trusted Fingerprint: none`, `\VED\Policy\A\web\k: Restart Application: none`,
+				`\VED\Policy\A\web\k: Private Key Password Credential: none`,
+			}},
 			{"another password, which is not looked at", `credentials: [{dn: '\VED\Policy\A\login', kind: UsernamePassword, password: Login-of-the-tests-2}]`, nil},
 			{"another password instead", `credentials: [{dn: '\VED\Policy\A\login', kind: UsernamePassword, password: Login-of-the-tests-3, replace: true}]`, []string{
 				`\VED\Policy\A\login: secret`,
@@ -126,7 +151,7 @@ certificates:
 			}
 		}
 		r.Secret(secret.NewString("Login-of-the-tests-3"))
-		got, err := r.RetrieveCredential(context.Background(), r.Admin, core.Credential{DN: `\VED\Policy\A\login`, Number: vaultAttr})
+		got, err := r.RetrieveCredential(context.Background(), r.Admin, core.Credential{DN: `\VED\Policy\A\login`, Number: clm.SecretNumber})
 		if value := got.Values["Password"]; err != nil || string(value.Reveal()) != "Login-of-the-tests-3" {
 			t.Errorf("got %v, want the last password", err)
 		}

@@ -9,11 +9,11 @@ import (
 func TestPasswordHash(t *testing.T) {
 	t.Parallel()
 	p := NewString(theSecret)
-	hash := HashPassword(p)
+	hash := UsualCost.HashPassword(p)
 	if !strings.HasPrefix(hash, "$argon2id$v=19$m=19456,t=2,p=1$") || isLeaked(hash) {
 		t.Errorf("got %q", hash)
 	}
-	if hash == HashPassword(p) {
+	if hash == UsualCost.HashPassword(p) {
 		t.Error("two hashes of one password are the same: there is no salt")
 	}
 	for name, c := range map[string]struct {
@@ -34,7 +34,7 @@ func TestPasswordHash(t *testing.T) {
 		"memory without bounds":  {p, strings.Replace(hash, "m=19456", "m=4000000000", 1), false},
 		"other algorithm":        {p, strings.Replace(hash, "argon2id", "argon2i", 1), false},
 	} {
-		if got := CheckPassword(c.password, c.hash); got != c.want {
+		if got := UsualCost.CheckPassword(c.password, c.hash); got != c.want {
 			t.Errorf("%s: got %v, want %v", name, got, c.want)
 		}
 	}

@@ -109,6 +109,8 @@ func (tx *Tx) DropPrincipal(id clm.PrincipalID) error {
 		"DELETE FROM members WHERE member = $1 OR of = $1",
 		"UPDATE sessions SET ended = TRUE, refresh_hash = NULL WHERE principal = $1",
 		"DELETE FROM preferences WHERE principal = $1",
+		"DELETE FROM service_accounts WHERE principal = $1",
+		"DELETE FROM uploaded_requests WHERE principal = $1",
 		"DELETE FROM principals WHERE id = $1",
 	} {
 		if _, err := tx.c.exec(query, string(id)); err != nil {
@@ -171,14 +173,16 @@ type Session struct {
 	AccessUntil  time.Time
 	RefreshHash  []byte // nil where there is no refresh token
 	Ended        bool
+	Idle         time.Duration // so long it lives on after it was used; zero: as long as it was given
+	Kind         string        // which edge has begun it; empty: it is a grant or an API key
 }
 
 // AddSession writes a new session down and gives it its ID.
 func (tx *Tx) AddSession(s *Session) error {
 	s.ID = newGUID(tx.Now)
-	_, err := tx.c.exec(`INSERT INTO sessions (id, principal, application, scope, issued, until, access_hash, access_issued, access_until, refresh_hash, ended)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
-		s.ID, string(s.Principal), s.Application, s.Scope, micros(s.Issued), micros(s.Until), s.AccessHash, micros(s.AccessIssued), micros(s.AccessUntil), s.RefreshHash, s.Ended)
+	_, err := tx.c.exec(`INSERT INTO sessions (id, principal, application, scope, issued, until, access_hash, access_issued, access_until, refresh_hash, ended, idle, kind)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+		s.ID, string(s.Principal), s.Application, s.Scope, micros(s.Issued), micros(s.Until), s.AccessHash, micros(s.AccessIssued), micros(s.AccessUntil), s.RefreshHash, s.Ended, s.Idle.Microseconds(), s.Kind)
 	return tx.duplicate(err)
 }
 
@@ -189,7 +193,7 @@ func (tx *Tx) SaveSession(s Session) error {
 	return err
 }
 
-const selectSession = "SELECT id, principal, application, scope, issued, until, access_hash, access_issued, access_until, refresh_hash, ended FROM sessions"
+const selectSession = "SELECT id, principal, application, scope, issued, until, access_hash, access_issued, access_until, refresh_hash, ended, idle, kind FROM sessions"
 
 // SessionByAccess finds a session by the hash of its access token. It fails with NotFound.
 func (tx *Tx) SessionByAccess(hash []byte) (Session, error) {
@@ -204,15 +208,17 @@ func (tx *Tx) SessionByRefresh(hash []byte) (Session, error) {
 }
 
 func scanSession(r row) (s Session, err error) {
-	var issued, until, accessIssued, accessUntil int64
-	err = r.Scan(&s.ID, &s.Principal, &s.Application, &s.Scope, &issued, &until, &s.AccessHash, &accessIssued, &accessUntil, &s.RefreshHash, &s.Ended)
+	var issued, until, accessIssued, accessUntil, idle int64
+	err = r.Scan(&s.ID, &s.Principal, &s.Application, &s.Scope, &issued, &until, &s.AccessHash, &accessIssued, &accessUntil, &s.RefreshHash, &s.Ended, &idle, &s.Kind)
+	s.Idle = time.Duration(idle) * time.Microsecond
 	s.Issued, s.Until, s.AccessIssued, s.AccessUntil = fromMicros(issued), fromMicros(until), fromMicros(accessIssued), fromMicros(accessUntil)
 	return s, err
 }
 
-// ProlongSession lets a session that has not ended live on until then.
-func (tx *Tx) ProlongSession(id string, until time.Time) error {
-	_, err := tx.c.exec("UPDATE sessions SET access_until = $1, until = $1 WHERE id = $2 AND ended = FALSE", micros(until), id)
+// ProlongSession lets a session that has not ended live on until then, and be prolonged
+// again until the end.
+func (tx *Tx) ProlongSession(id string, until, end time.Time) error {
+	_, err := tx.c.exec("UPDATE sessions SET access_until = $1, until = $2 WHERE id = $3 AND ended = FALSE", micros(until), micros(end), id)
 	return err
 }
 

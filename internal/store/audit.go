@@ -18,6 +18,7 @@ type AuditEntry struct {
 	Subject string
 	Outcome string // ok, or the kind of failure
 	Detail  string
+	Via     string // the way by which the actor has asked
 	Event   string // what a client has told of, as it was handed to Report; empty for what was done here
 }
 
@@ -57,8 +58,8 @@ func (tx *Tx) Report(event string) error {
 func (tx *Tx) enter(outcome, event string) error {
 	e := tx.entry
 	name, subject, detail := short(e.Actor.Name), short(e.Subject), short(e.Detail)
-	_, err := tx.c.exec("INSERT INTO audit (id, at, actor, action, subject, outcome, detail, event) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-		tx.db.ids.next(tx.Now), micros(tx.Now), name, e.Action, subject, outcome, detail, event)
+	_, err := tx.c.exec("INSERT INTO audit (id, at, actor, action, subject, outcome, detail, event, via) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+		tx.db.ids.next(tx.Now), micros(tx.Now), name, e.Action, subject, outcome, detail, event, short(e.Actor.Via))
 	return err
 }
 
@@ -66,16 +67,16 @@ func (tx *Tx) enter(outcome, event string) error {
 // from people who have not logged in.
 const maxAuditText = 1024
 
-// short is what is kept of a text. PostgreSQL keeps no zero bytes.
+// short is what is kept of a text.
 func short(text string) string {
-	text = strings.ReplaceAll(text, "\x00", "")
+	text = storable(text)
 	if len(text) <= maxAuditText {
 		return text
 	}
 	return strings.ToValidUTF8(text[:maxAuditText], "") + "…"
 }
 
-const selectAudit = "SELECT id, at, actor, action, subject, outcome, detail, event FROM audit"
+const selectAudit = "SELECT id, at, actor, action, subject, outcome, detail, event, via FROM audit"
 
 // Audit lists the entries after the one named, oldest first, at most so many.
 func (db *DB) Audit(ctx context.Context, after int64, most int) (found []AuditEntry, err error) {
@@ -88,7 +89,7 @@ func (db *DB) Audit(ctx context.Context, after int64, most int) (found []AuditEn
 
 func scanAudit(r row) (e AuditEntry, err error) {
 	var at int64
-	err = r.Scan(&e.ID, &at, &e.Actor, &e.Action, &e.Subject, &e.Outcome, &e.Detail, &e.Event)
+	err = r.Scan(&e.ID, &at, &e.Actor, &e.Action, &e.Subject, &e.Outcome, &e.Detail, &e.Event, &e.Via)
 	e.At = fromMicros(at)
 	return e, err
 }

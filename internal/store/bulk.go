@@ -31,10 +31,10 @@ type Holding struct {
 // AddWork would write for them. Whoever sets up a database with a million
 // certificates loads them as fast as that database can, while nobody else has it.
 type Bulk struct {
-	objects, certificates, sans, versions, cohorts, work [][]any
+	objects, certificates, sans, versions, cohorts, work, records, facts [][]any
 
-	known map[int64]bool
-	tx    Tx // counts
+	known, knownFacts map[int64]bool
+	tx                Tx // counts
 }
 
 // Add adds a certificate.
@@ -64,6 +64,7 @@ func (b *Bulk) Add(h Holding) {
 			seen[s] = true
 		}
 	}
+	b.addRecords(h)
 	row := k.Row()
 	at.cohort = row[0].(int64)
 	if !b.known[at.cohort] {
@@ -77,7 +78,22 @@ func (b *Bulk) Add(h Holding) {
 	b.certificates = append(b.certificates, []any{string(o.ID), string(h.Folder), k.Disabled, int64(current.ID), cn, print, at.notAfter, at.cohort, nameKey(o), at.notBefore, micros(h.RenewAt)})
 	if w := h.Work; w != nil {
 		b.work = append(b.work, []any{int64(w.ID), string(w.Op), string(o.ID), string(w.Lane), int64(w.Version), string(w.Stage), int64(w.Attempt), micros(w.Since), micros(w.NotBefore),
-			w.Begun, w.Epoch, w.Note, w.Failure, w.Overlaid, w.Done, micros(w.Created), w.Actor, w.Reason, false})
+			w.Begun, w.Epoch, w.Note, w.Failure, w.Overlaid, w.Done, micros(w.Created), w.Actor, w.Reason, string(w.Host), int64(w.Together), w.Memo, w.Action, false})
+	}
+}
+
+// addRecords adds what the versions are searched by; all of them are taken to say what the
+// last one does.
+func (b *Bulk) addRecords(h Holding) {
+	for _, v := range h.Versions {
+		b.records = append(b.records, issuedRow(v, h.Facts).row())
+	}
+	if row := factsRow(h.Facts); len(h.Versions) > 0 && !b.knownFacts[row[0].(int64)] {
+		if b.knownFacts == nil {
+			b.knownFacts = map[int64]bool{}
+		}
+		b.knownFacts[row[0].(int64)] = true
+		b.facts = append(b.facts, row)
 	}
 }
 
@@ -90,8 +106,10 @@ func (b *Bulk) Take() []Table {
 		{"versions", "id, certificate, created, user_csr, sealed, csr, key_hash, authority, ref, cert, chain, thumbprint, serial, not_before, not_after", b.versions},
 		{"cohorts", CohortColumns, b.cohorts},
 		{"work", workColumns + ", held", b.work},
+		{"records", recordColumns, b.records},
+		{"record_facts", factsColumns, b.facts},
 	}
-	b.objects, b.certificates, b.sans, b.versions, b.cohorts, b.work = nil, nil, nil, nil, nil, nil
+	b.objects, b.certificates, b.sans, b.versions, b.cohorts, b.work, b.records, b.facts = nil, nil, nil, nil, nil, nil, nil, nil
 	return tables
 }
 

@@ -220,7 +220,7 @@ func TestCacheBelongsToTheSnapshot(t *testing.T) {
 // committed, and nothing older than what had been committed when it began.
 func TestCacheIsNeverStale(t *testing.T) {
 	t.Parallel()
-	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+	coretest.EmptyDatabases(t, func(t *testing.T, d coretest.Database) {
 		nodes := []node{open(t, d)}
 		if nodes[0].IsShared() {
 			nodes = append(nodes, open(t, d))

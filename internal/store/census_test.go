@@ -17,7 +17,7 @@ import (
 // met the merger, does not count again what was merged.
 func TestOldSnapshotsOfMergedShards(t *testing.T) {
 	t.Parallel()
-	d := coretest.Postgres(t)
+	d := coretest.EmptyPostgres(t)
 	lives := open(t, d)
 	want := 0
 	for i := range store.MaxShards {
@@ -58,7 +58,7 @@ func TestCensusFailsWhole(t *testing.T) {
 	for _, test := range []struct {
 		driver string
 		make   func(testing.TB) coretest.Database
-	}{{"sqlite", coretest.SQLite}, {"pgx", coretest.Postgres}} {
+	}{{"sqlite", coretest.EmptySQLite}, {"pgx", coretest.Postgres}} {
 		t.Run(test.driver, func(t *testing.T) {
 			d := test.make(t)
 			n := open(t, d)
@@ -130,7 +130,7 @@ func TestPagesOfWhatIsHidden(t *testing.T) {
 // What has come to nothing is forgotten when the database is opened by itself.
 func TestEmptyCohortsAreForgotten(t *testing.T) {
 	t.Parallel()
-	d := coretest.SQLite(t)
+	d := coretest.EmptySQLite(t)
 	n := open(t, d)
 	n.add(clm.Folder, `\a`)
 	n.add(clm.ServerCertificate, `\a\stays`)

@@ -29,9 +29,12 @@ func (tx *Tx) Activate(v clm.Version, f clm.Facts, renewAt time.Time) error {
 	if errors.Is(err, sql.ErrNoRows) {
 		return tx.activateAnew(v, f, renewAt)
 	}
+	if err != nil {
+		return err
+	}
 	tx.count(was, -1)
 	tx.count(now, +1)
-	return err
+	return tx.recordIssued(v, f, true)
 }
 
 // activateAnew is Activate of a version that says something else than the one before.
@@ -52,7 +55,10 @@ func (tx *Tx) activateAnew(v clm.Version, f clm.Facts, renewAt time.Time) error 
 		int64(v.ID), now.cohort, strings.ToLower(f.CommonName), printOf(f), now.notBefore, now.notAfter, micros(renewAt), string(v.Certificate)); err != nil {
 		return err
 	}
-	return tx.saveSANs(v.Certificate, f.Names)
+	if err := tx.saveSANs(v.Certificate, f.Names); err != nil {
+		return err
+	}
+	return tx.recordIssued(v, f, false)
 }
 
 // SetRenewal says when the certificate is to be renewed by itself; zero for never.
@@ -122,6 +128,9 @@ func (tx *Tx) saveSANs(id clm.ObjectID, names clm.Names) error {
 		if _, err := tx.c.exec("DELETE FROM sans WHERE kind = $1 AND value = $2 AND certificate = $3", s.kind, s.value, string(id)); err != nil {
 			return err
 		}
+		if err := tx.keepRecordName(s.value, id); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -134,35 +143,44 @@ func sansOf(names clm.Names) (sans []san) {
 		{clm.SANDNS, names.DNS}, {clm.SANEmail, names.Email}, {clm.SANIP, names.IP}, {clm.SANURI, names.URI}, {clm.SANUPN, names.UPN},
 	} {
 		for _, v := range of.values {
-			sans = append(sans, san{string(of.kind), strings.ToLower(v)})
+			sans = append(sans, san{string(of.kind), storable(strings.ToLower(v))})
 		}
 	}
 	return sans
 }
 
 // AddVersion writes a new version down and gives it its ID and time.
-func (tx *Tx) AddVersion(v *clm.Version) error {
+func (tx *Tx) AddVersion(v *clm.Version) error { return tx.AddVersionOf(nil, v) }
+
+// AddVersionOf is AddVersion for whoever knows the place as it is.
+func (tx *Tx) AddVersionOf(place *clm.Object, v *clm.Version) error {
 	number, err := tx.newNumber()
 	if err != nil {
 		return err
 	}
 	v.ID, v.Created = clm.VersionID(number), tx.Now
-	return tx.insertVersion(*v)
+	if err := tx.insertVersion(*v); err != nil {
+		return err
+	}
+	return tx.addRecord(*v, place)
 }
 
 // RestoreVersion writes a version down again that was deleted with its place, without
 // its key: what was ordered for it is still to come.
 func (tx *Tx) RestoreVersion(v clm.Version) error {
 	v.Sealed = nil
-	return tx.insertVersion(v)
+	if err := tx.insertVersion(v); err != nil {
+		return err
+	}
+	return tx.addRecord(v, nil)
 }
 
 func (tx *Tx) insertVersion(v clm.Version) error {
-	_, err := tx.c.exec(`INSERT INTO versions (id, certificate, created, user_csr, sealed, csr, key_hash, authority, ref, cert, chain, thumbprint, serial, not_before, not_after)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
+	_, err := tx.c.exec(`INSERT INTO versions (id, certificate, created, user_csr, sealed, csr, key_hash, authority, ref, cert, chain, thumbprint, serial, not_before, not_after, record, external, key_wish, ends)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`,
 		int64(v.ID), string(v.Certificate), micros(v.Created), v.UserCSR, v.Sealed, v.CSR, v.KeyHash, string(v.Authority), v.Ref,
-		v.Cert, hex.EncodeToString(v.Chain), v.Thumbprint, v.Serial, micros(v.NotBefore), micros(v.NotAfter))
-	return err
+		v.Cert, hex.EncodeToString(v.Chain), v.Thumbprint, v.Serial, micros(v.NotBefore), micros(v.NotAfter), v.Record, v.External, string(v.KeyWish), micros(v.Ends))
+	return tx.duplicate(err)
 }
 
 // SaveVersion writes what was learnt about the version. A key that is there stays
@@ -175,15 +193,15 @@ func (tx *Tx) SaveVersion(v clm.Version) error {
 	return err
 }
 
-const versionColumns = "v.id, v.certificate, v.created, v.user_csr, v.sealed, v.csr, v.key_hash, v.authority, v.ref, v.cert, v.chain, v.thumbprint, v.serial, v.not_before, v.not_after, v.orphaned"
+const versionColumns = "v.id, v.certificate, v.created, v.user_csr, v.sealed, v.csr, v.key_hash, v.authority, v.ref, v.cert, v.chain, v.thumbprint, v.serial, v.not_before, v.not_after, v.orphaned, v.record, v.external, v.key_wish, v.ends, v.removed"
 
 func scanVersion(r row) (clm.Version, error) {
-	v, chain, created, notBefore, notAfter, orphaned := clm.Version{}, "", int64(0), int64(0), int64(0), int64(0)
+	v, chain, created, notBefore, notAfter, orphaned, ends, removed := clm.Version{}, "", int64(0), int64(0), int64(0), int64(0), int64(0), int64(0)
 	if err := r.Scan(&v.ID, &v.Certificate, &created, &v.UserCSR, &v.Sealed, &v.CSR, &v.KeyHash, &v.Authority, &v.Ref,
-		&v.Cert, &chain, &v.Thumbprint, &v.Serial, &notBefore, &notAfter, &orphaned); err != nil {
+		&v.Cert, &chain, &v.Thumbprint, &v.Serial, &notBefore, &notAfter, &orphaned, &v.Record, &v.External, &v.KeyWish, &ends, &removed); err != nil {
 		return v, err
 	}
-	v.Created, v.NotBefore, v.NotAfter, v.Orphaned = fromMicros(created), fromMicros(notBefore), fromMicros(notAfter), fromMicros(orphaned)
+	v.Created, v.NotBefore, v.NotAfter, v.Orphaned, v.Ends, v.Removed = fromMicros(created), fromMicros(notBefore), fromMicros(notAfter), fromMicros(orphaned), fromMicros(ends), fromMicros(removed)
 	var err error
 	v.Chain, err = hex.DecodeString(chain)
 	return v, err
@@ -191,14 +209,39 @@ func scanVersion(r row) (clm.Version, error) {
 
 // DropVersion forgets a version that nothing has come of: one without a certificate.
 func (tx *Tx) DropVersion(id clm.VersionID) error {
-	_, err := tx.c.exec("DELETE FROM versions WHERE id = $1 AND cert IS NULL", int64(id))
-	return err
+	for _, query := range []string{
+		"DELETE FROM records WHERE id IN (SELECT id FROM versions WHERE id = $1 AND cert IS NULL)", "DELETE FROM versions WHERE id = $1 AND cert IS NULL",
+	} {
+		if _, err := tx.c.exec(query, int64(id)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Version finds a version. It fails with NotFound.
 func (tx *Tx) Version(id clm.VersionID) (clm.Version, error) {
 	v, err := one(tx, scanVersion, "SELECT "+versionColumns+" FROM versions v WHERE v.id = $1", int64(id))
 	return v, notFound(err)
+}
+
+// VersionByRecord finds the version that had the ID in the system that it came from. It
+// fails with NotFound.
+func (tx *Tx) VersionByRecord(record string) (clm.Version, error) {
+	v, err := one(tx, scanVersion, "SELECT "+versionColumns+" FROM versions v WHERE v.record = $1 AND v.record <> ''", record)
+	return v, notFound(err)
+}
+
+// VersionsByExternal lists the versions that were asked for by the external name, the
+// oldest first.
+func (tx *Tx) VersionsByExternal(name string) ([]clm.Version, error) {
+	return all(tx, scanVersion, "SELECT "+versionColumns+" FROM versions v WHERE v.external = $1 AND v.external <> '' ORDER BY v.created, v.id", name)
+}
+
+// VersionsBySerial lists the versions whose certificate has the serial number, upper-case
+// hex of whole octets, the oldest first.
+func (tx *Tx) VersionsBySerial(serial string) ([]clm.Version, error) {
+	return all(tx, scanVersion, "SELECT "+versionColumns+" FROM versions v WHERE v.serial = $1 AND v.serial <> '' ORDER BY v.created, v.id", serial)
 }
 
 // Versions lists all versions of a certificate, the oldest first.
@@ -237,6 +280,16 @@ func (tx *Tx) CompromiseKey(hash []byte) error {
 // place, the oldest first, at most so many.
 func (tx *Tx) KeyMates(hash []byte, most int) ([]clm.Version, error) {
 	return all(tx, scanVersion, "SELECT "+versionColumns+" FROM versions v WHERE v.key_hash = $1 AND v.thumbprint <> '' ORDER BY v.created, v.id LIMIT $2", hash, most)
+}
+
+// KeysBelow reports whether the object, or one below it, has a private key: that of a
+// version, or whatever it owns in the vault.
+func (tx *Tx) KeysBelow(o *clm.Object) (bool, error) {
+	low, high := below(o.DN.Key())
+	return one(tx, scanOne[bool], `SELECT EXISTS (SELECT 1 FROM objects o WHERE (o.id = $1 OR o.dn_key > $2 AND o.dn_key < $3) AND (
+			EXISTS (SELECT 1 FROM versions v WHERE v.certificate = o.id AND v.sealed IS NOT NULL)
+			OR EXISTS (SELECT 1 FROM secret_owners w WHERE w.owner = o.id)))`,
+		string(o.ID), low, high)
 }
 
 // ReplaceKey puts the sealed key in the place of the one that the version has, if

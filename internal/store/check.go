@@ -90,12 +90,12 @@ func (tx *Tx) check(id clm.VersionID) (Check, error) {
 
 // SaveLook writes down where the revocation was seen, and when to look again, if
 // ever. It reports false when there was nothing to write it to: a reset has
-// forgotten the revocation, or the look took longer than the claim and somebody
+// forgotten the revocation, what was on hold is to be revoked now or is not any more, or the look took longer than the claim and somebody
 // else has begun with another.
 func (tx *Tx) SaveLook(l Look) (saved bool, err error) {
 	n, until := int64(0), micros(l.until)
 	if l.AwaitCRL || l.AwaitOCSP {
-		since := map[bool]int64{true: micros(l.Revocation.Accepted)}
+		since := map[bool]int64{true: micros(l.Revocation.Told())}
 		n, err = tx.c.exec("UPDATE checks SET due = $1, since_crl = $2, since_ocsp = $3 WHERE version = $4 AND due = $5",
 			micros(l.Next), since[l.AwaitCRL], since[l.AwaitOCSP], int64(l.Version), until)
 	} else {
@@ -105,7 +105,7 @@ func (tx *Tx) SaveLook(l Look) (saved bool, err error) {
 		return n > 0, err
 	}
 	n, err = tx.c.exec(`UPDATE revocations SET seen_crl = CASE WHEN seen_crl = 0 THEN $1 ELSE seen_crl END, seen_ocsp = CASE WHEN seen_ocsp = 0 THEN $2 ELSE seen_ocsp END
-		WHERE version = $3 AND accepted > 0 AND cleared = 0`, micros(l.SeenCRL), micros(l.SeenOCSP), int64(l.Version))
+		WHERE version = $3 AND (accepted > 0 AND cleared = 0 OR held > 0 AND (requested = 0 OR cleared > 0))`, micros(l.SeenCRL), micros(l.SeenOCSP), int64(l.Version))
 	if err != nil || n > 0 {
 		return n > 0, err
 	}

@@ -181,7 +181,7 @@ func TestUnseen(t *testing.T) {
 // What metrics ask at every scrape reads no table from end to end.
 func TestUnseenIsCheap(t *testing.T) {
 	t.Parallel()
-	n := open(t, coretest.SQLite(t))
+	n := open(t, coretest.EmptySQLite(t))
 	n.look(func(tx *store.Tx) error {
 		plans, err := tx.Explain(func(tx *store.Tx) error {
 			_, _, err := tx.Unseen()
@@ -200,7 +200,7 @@ func TestUnseenIsCheap(t *testing.T) {
 // Nodes that claim at a time do not claim the same.
 func TestNodesClaimOtherChecks(t *testing.T) {
 	t.Parallel()
-	d := coretest.Postgres(t)
+	d := coretest.EmptyPostgres(t)
 	nodes := []node{open(t, d), open(t, d), open(t, d)}
 	const many = 60
 	for i := range many {

@@ -32,7 +32,7 @@ func (c *condition) in(d dialect, format string, values []string) {
 	if len(values) == 1 {
 		c.and(fmt.Sprintf(format, "= ?"), values[0])
 	} else if len(values) > 1 {
-		c.and(fmt.Sprintf(format, fmt.Sprintf(d.among, d.texts("?"))), toJSON(values, len(values)))
+		c.and(fmt.Sprintf(format, fmt.Sprintf(d.among, d.texts("?"))), toJSON(each(values, storable), len(values)))
 	}
 }
 

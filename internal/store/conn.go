@@ -72,7 +72,7 @@ func (c *conn) exec(query string, args ...any) (int64, error) {
 	if err != nil {
 		return 0, c.note(err)
 	}
-	result, err := stmt.ExecContext(background, args...)
+	result, err := stmt.ExecContext(background, stored(args)...)
 	if err != nil {
 		return 0, c.note(err)
 	}
@@ -116,7 +116,7 @@ func all[T any](tx *Tx, scan func(row) (T, error), query string, args ...any) ([
 	if err != nil {
 		return nil, tx.c.note(err)
 	}
-	rows, err := stmt.QueryContext(background, args...)
+	rows, err := stmt.QueryContext(background, stored(args)...)
 	if err != nil {
 		return nil, tx.c.note(err)
 	}
@@ -139,7 +139,7 @@ func one[T any](tx *Tx, scan func(row) (T, error), query string, args ...any) (T
 	if err != nil {
 		return none, tx.c.note(err)
 	}
-	v, err := scan(stmt.QueryRowContext(background, args...))
+	v, err := scan(stmt.QueryRowContext(background, stored(args)...))
 	return v, tx.c.note(err)
 }
 

@@ -54,7 +54,9 @@ type DB struct {
 	chains   chainCache
 	census   census
 	pages    pages
-	shard    int64 // where this process counts
+	counts   recordCounts
+	costly   chan struct{} // holds a token for each search that looks at very many records
+	shard    int64         // where this process counts
 	hub      hub
 	enlisted chan struct{} // holds a token when there may be something to list
 }
@@ -100,7 +102,7 @@ func Open(ctx context.Context, address string, o Options) (*DB, error) {
 	}
 	db := &DB{
 		dialect: d, clock: o.Clock, write: write, read: read, hold: hold, lockWait: o.LockWait,
-		jobs: make(chan *job, 1024), closed: make(chan struct{}), gone: make(chan struct{}), enlisted: make(chan struct{}, 1), readers: make(chan *conn, readers),
+		jobs: make(chan *job, 1024), closed: make(chan struct{}), gone: make(chan struct{}), enlisted: make(chan struct{}, 1), readers: make(chan *conn, readers), costly: make(chan struct{}, maxCostly),
 	}
 	if db.clock == nil {
 		db.clock = time.Now
@@ -186,6 +188,7 @@ type Tx struct {
 	tree    int64           // the revision of the tree that it sees, plus one; zero until asked
 	newTree bool            // it has given the tree that revision
 	writes  bool            // it is a write's, so that no other changes the tree of a database of one node
+	thrifty bool            // it gives up before a search that would cost much
 	glances bool            // its statements do not share a snapshot
 	counted map[tally]int64 // what it adds to the tallies
 	touched []clm.Work      // works that moved, as they stand now

@@ -23,8 +23,11 @@ func (db *DB) Describe(ctx context.Context, facts func(cert []byte) (clm.Facts, 
 			ids, err := tx.undescribed(1)
 			some = len(ids)
 			return err
-		}); err != nil || some == 0 {
+		}); err != nil {
 			return err
+		}
+		if some == 0 {
+			return nil
 		}
 		if err := db.submit(ctx, nil, func(tx *Tx) error {
 			ids, err := tx.undescribed(describedAtOnce)

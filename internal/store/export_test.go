@@ -18,6 +18,9 @@ import (
 // Waiting is how many writes wait for a writer.
 func (db *DB) Waiting() int { return len(db.jobs) }
 
+// MaxCostly is how many costly searches are carried out at a time.
+const MaxCostly = maxCostly
+
 // MaxShards is how many shards there may be before they are merged.
 const MaxShards = maxShards
 

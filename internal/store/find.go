@@ -23,6 +23,13 @@ type Filter struct {
 	InError     *bool                 // open work has stopped on an error
 	Gated       *bool                 // open work stands before an undecided gate
 
+	Seen       []int    // what came of looking where it should be in use: states of its round, zero for nothing
+	Leaf       uint32   // something of this was said of it at one place
+	Chain      uint32   // something of this was said of its chain at one place
+	Versions   []uint16 // of TLS, of which one place speaks one
+	NoLook     *bool    // its own attribute clm.NoLook is on
+	NoValidate *bool    // its own attribute clm.NoValidate is on
+
 	Folders []clm.DN           // directly in one of them
 	Trees   []clm.DN           // anywhere below one of them
 	Match   func(*Cohort) bool // nil: every cohort

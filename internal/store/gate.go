@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/certwright/certwright/internal/clm"
 )
@@ -155,6 +156,34 @@ func (tx *Tx) Answered(g clm.Gate) error {
 	}
 	_, err := tx.c.exec("DELETE FROM objects WHERE id = $1", string(g.ID))
 	return err
+}
+
+// A Decision is what was said at a gate of a work.
+type Decision struct {
+	Work  clm.WorkID
+	At    time.Time
+	Gate  string    // its name
+	Stage clm.Stage // before which it stood
+	Actor string
+	Yes   bool
+	Said  string // in the words of who has decided
+}
+
+// AddDecision writes down what was said.
+func (tx *Tx) AddDecision(d Decision) error {
+	_, err := tx.c.exec("INSERT INTO decisions (work, at, gate, stage, actor, yes, said) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+		int64(d.Work), micros(tx.Now), d.Gate, string(d.Stage), d.Actor, d.Yes, d.Said)
+	return err
+}
+
+// Decisions lists what was said at the gates of a work, the oldest first.
+func (tx *Tx) Decisions(id clm.WorkID) ([]Decision, error) {
+	return all(tx, func(r row) (d Decision, err error) {
+		var at int64
+		err = r.Scan(&d.Work, &at, &d.Gate, &d.Stage, &d.Actor, &d.Yes, &d.Said)
+		d.At = fromMicros(at)
+		return d, err
+	}, "SELECT work, at, gate, stage, actor, yes, said FROM decisions WHERE work = $1 ORDER BY at, yes DESC, gate", int64(id))
 }
 
 // IsHeld reports whether somebody is carrying the work out.

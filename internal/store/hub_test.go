@@ -35,7 +35,7 @@ func neighbours(t *testing.T, d coretest.Database) (here, there node) {
 // having to look.
 func TestRunnersAreWoken(t *testing.T) {
 	t.Parallel()
-	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+	coretest.EmptyDatabases(t, func(t *testing.T, d coretest.Database) {
 		here, there := neighbours(t, d)
 		wokenHere, wokenThere := here.Woken(), there.Woken()
 		w := here.enroll("a", here.Now())
@@ -54,7 +54,7 @@ func TestRunnersAreWoken(t *testing.T) {
 // of others or of what came to nothing.
 func TestWatch(t *testing.T) {
 	t.Parallel()
-	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+	coretest.EmptyDatabases(t, func(t *testing.T, d coretest.Database) {
 		here, there := neighbours(t, d)
 		w, other := here.enroll("a", here.Now()), here.enroll("b", here.Now())
 		works := here.claim(2)

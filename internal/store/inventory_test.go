@@ -34,7 +34,7 @@ func (n node) agrees() {
 // tallies say what there is; a search without further conditions agrees, on every node.
 func TestTalliesAgree(t *testing.T) {
 	t.Parallel()
-	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+	coretest.EmptyDatabases(t, func(t *testing.T, d coretest.Database) {
 		nodes := []node{open(t, d)}
 		if nodes[0].IsShared() {
 			nodes = append(nodes, open(t, d))
@@ -120,7 +120,7 @@ func TestTalliesAgree(t *testing.T) {
 // those that live go on.
 func TestShardsAreMerged(t *testing.T) {
 	t.Parallel()
-	d := coretest.Postgres(t)
+	d := coretest.EmptyPostgres(t)
 	lives := open(t, d)
 	for i := range store.MaxShards + 2 {
 		n := open(t, d)
@@ -235,7 +235,7 @@ func TestCertificatesBelow(t *testing.T) {
 // A database of the first release is taken into the inventory, in several parts.
 func TestDescribe(t *testing.T) {
 	t.Parallel()
-	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+	coretest.EmptyDatabases(t, func(t *testing.T, d coretest.Database) {
 		ctx := context.Background()
 		old, err := store.MigrateTo(ctx, d.Address, 1)
 		if err != nil {
@@ -325,7 +325,7 @@ func estate(t *testing.T, d coretest.Database, size int) node {
 // index; few are the indexes that hold folders and open work only.
 var (
 	reading = regexp.MustCompile(`(?m)Seq Scan on (certificates|objects|versions|sans|work) |^SCAN (c|o|v|w|u|g|certificates|objects|versions|sans|work|tickets)\b.*$`)
-	few     = regexp.MustCompile(`(objects_folders|objects_granted|work_stopped|work_stage|tickets_open)$`)
+	few     = regexp.MustCompile(`(objects_folders|objects_granted|work_stopped|work_stage|work_installs|tickets_open)$`)
 )
 
 // No search, count or page reads a whole table; what makes it so is looked up in
@@ -336,7 +336,7 @@ func TestSearchesUseIndexes(t *testing.T) {
 	if testing.Short() {
 		size = 1000
 	}
-	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+	coretest.EmptyDatabases(t, func(t *testing.T, d coretest.Database) {
 		n := estate(t, d, size)
 		n.agrees()
 		n.pagesAreRight(size)
@@ -373,6 +373,7 @@ func TestSearchesUseIndexes(t *testing.T) {
 			"not awaiting":      {Gated: &no, Match: func(k *store.Cohort) bool { return k.KeyAlgorithm == "rsa" }},
 			"at a stage":        {Stages: []clm.Stage{clm.Submit}},
 			"not begun":         {Stages: []clm.Stage{store.NotBegun}},
+			"being installed":   {Stages: []clm.Stage{clm.Place}},
 		} {
 			filter.Limit = 100
 			n.explained(name, func(tx *store.Tx) error { _, _, err := tx.Find(filter); return err })

@@ -26,16 +26,26 @@ type LedgerEntry struct {
 
 // Enlist writes the revocation down and wakes whoever publishes lists. What is
 // revoked already stays as it is: the first date, reason and shard hold. But once its
-// key is known to be compromised that is the reason, and the lists must say so. Of
-// what was only issued the shard is now known for certain.
+// key is known to be compromised that is the reason, and the lists must say so; and
+// what is on hold gets the reason for which it is revoked in the end, as of the day of
+// the hold. Of what was only issued the shard is now known for certain.
 func (tx *Tx) Enlist(e LedgerEntry) error {
 	tx.enlists = true
 	_, err := tx.c.exec(`INSERT INTO ledger (issuer, serial, shard, not_after, revoked, reason, listed, whole) VALUES ($1, $2, $3, $4, $5, $6, FALSE, FALSE)
 		ON CONFLICT (issuer, serial) DO UPDATE SET reason = excluded.reason, listed = FALSE, whole = FALSE,
 			shard = CASE WHEN ledger.revoked = 0 THEN excluded.shard ELSE ledger.shard END,
 			revoked = CASE WHEN ledger.revoked = 0 THEN excluded.revoked ELSE ledger.revoked END
-		WHERE ledger.revoked = 0 OR excluded.reason = $7 AND ledger.reason <> $7`,
-		hex.EncodeToString(e.Issuer), e.Serial, e.Shard, micros(e.NotAfter), micros(e.Revoked), int(e.Reason), int(clm.KeyCompromise))
+		WHERE ledger.revoked = 0 OR excluded.reason = $7 AND ledger.reason <> $7 OR ledger.reason = $8 AND excluded.reason <> $8`,
+		hex.EncodeToString(e.Issuer), e.Serial, e.Shard, micros(e.NotAfter), micros(e.Revoked), int(e.Reason), int(clm.KeyCompromise), int(clm.CertificateHold))
+	return err
+}
+
+// Delist takes what is on hold off it, and wakes whoever publishes lists: the next ones
+// do not name it any more. What is revoked for good stays so.
+func (tx *Tx) Delist(issuer []byte, serial string) error {
+	tx.enlists = true
+	_, err := tx.c.exec("UPDATE ledger SET revoked = 0, reason = 0, listed = FALSE, whole = FALSE WHERE issuer = $1 AND serial = $2 AND revoked > 0 AND reason = $3",
+		hex.EncodeToString(issuer), serial, int(clm.CertificateHold))
 	return err
 }
 
@@ -117,12 +127,27 @@ func (tx *Tx) Revoked(p Part, expired time.Time) ([]LedgerEntry, error) {
 		err := r.Scan(&e.Serial, &e.Shard, &notAfter, &revoked, &e.Reason, &e.Listed)
 		e.NotAfter, e.Revoked = fromMicros(notAfter), fromMicros(revoked)
 		return e, err
-	}, columns+from+" AND revoked > 0 AND not_after > $2 UNION ALL "+columns+from+" AND "+p.listed()+" = FALSE AND not_after <= $2", args...)
+	}, columns+from+" AND revoked > 0 AND not_after > $2 UNION ALL "+columns+from+" AND "+p.listed()+" = FALSE AND revoked > 0 AND not_after <= $2", args...)
 	slices.SortFunc(found, func(a, b LedgerEntry) int { return strings.Compare(a.Serial, b.Serial) })
 	return found, err
 }
 
-// Lacks reports whether the list of the part lacks something that was revoked.
+// Delisted lists what the list of the part may still name although it is not on hold any
+// more.
+func (tx *Tx) Delisted(p Part) ([]LedgerEntry, error) {
+	query, args := "SELECT serial, shard FROM ledger WHERE issuer = $1 AND revoked = 0 AND "+p.listed()+" = FALSE", []any{hex.EncodeToString(p.Issuer)}
+	if p.Shard != WholeList {
+		query, args = query+" AND shard = $2", append(args, p.Shard)
+	}
+	return all(tx, func(r row) (LedgerEntry, error) {
+		e := LedgerEntry{Issuer: p.Issuer}
+		err := r.Scan(&e.Serial, &e.Shard)
+		return e, err
+	}, query, args...) // in no order, which would have everything of the issuer looked at
+}
+
+// Lacks reports whether the list of the part lacks something that was revoked, or names
+// what is not on hold any more.
 func (tx *Tx) Lacks(p Part) (bool, error) {
 	query, args := "SELECT 1 FROM ledger WHERE issuer = $1 AND "+p.listed()+" = FALSE", []any{hex.EncodeToString(p.Issuer)}
 	if p.Shard != WholeList {
@@ -132,7 +157,7 @@ func (tx *Tx) Lacks(p Part) (bool, error) {
 	return len(found) > 0, err
 }
 
-// Unlisted lists parts whose lists lack something that was revoked, those after the
+// Unlisted lists parts whose lists lack something, see Lacks, those after the
 // one given, at most so many.
 func (tx *Tx) Unlisted(after Part, most int) ([]Part, error) {
 	return all(tx, func(r row) (p Part, err error) {
@@ -145,22 +170,35 @@ func (tx *Tx) Unlisted(after Part, most int) ([]Part, error) {
 		hex.EncodeToString(after.Issuer), after.Shard, most)
 }
 
-// Listed writes down that the list of the part names the entries for their reasons.
-// One that has got another reason meanwhile is still to be listed.
+// Listed writes down that the list of the part names the entries for their reasons, and
+// those no more that are not revoked. One that has got another reason meanwhile is still
+// to be listed, and so is one that was put on hold or taken off it since.
 func (tx *Tx) Listed(p Part, entries []LedgerEntry) error {
-	serials := map[clm.Reason][]string{}
+	type state struct {
+		reason  clm.Reason
+		revoked int64 // of what may change; otherwise -1
+	}
+	serials := map[state][]string{}
 	for _, e := range entries {
+		s := state{e.Reason, -1}
+		if e.Reason == clm.CertificateHold || e.Revoked.IsZero() {
+			s.revoked = micros(e.Revoked)
+		}
 		if !e.Listed {
-			serials[e.Reason] = append(serials[e.Reason], e.Serial)
+			serials[s] = append(serials[s], e.Serial)
 		}
 	}
-	for reason, named := range serials {
+	for s, named := range serials {
 		list, err := json.Marshal(named)
 		if err != nil {
 			return err
 		}
-		if _, err := tx.c.exec("UPDATE ledger SET "+p.listed()+" = TRUE WHERE issuer = $1 AND reason = $3 AND serial "+fmt.Sprintf(tx.db.dialect.among, tx.db.dialect.texts("$2")),
-			hex.EncodeToString(p.Issuer), string(list), int(reason)); err != nil {
+		query := "UPDATE ledger SET " + p.listed() + " = TRUE WHERE issuer = $1 AND reason = $3 AND serial " + fmt.Sprintf(tx.db.dialect.among, tx.db.dialect.texts("$2"))
+		args := []any{hex.EncodeToString(p.Issuer), string(list), int(s.reason)}
+		if s.revoked >= 0 {
+			query, args = query+" AND revoked = $4", append(args, s.revoked)
+		}
+		if _, err := tx.c.exec(query, args...); err != nil {
 			return err
 		}
 	}

@@ -25,6 +25,98 @@ func revoked(tx *store.Tx, serial string, shard int64) store.LedgerEntry {
 	return store.LedgerEntry{Issuer: ours, Serial: serial, Shard: shard, NotAfter: tx.Now.Add(time.Hour), Revoked: tx.Now, Reason: clm.Superseded}
 }
 
+// What is on hold is to be listed anew whenever that changes, and a list that was made
+// before it changed does not count as one that says so.
+func TestHoldIsListedAsItStands(t *testing.T) {
+	onEach(t, func(t *testing.T, n node) {
+		part, whole := store.Part{Issuer: ours, Shard: 3}, store.Part{Issuer: ours, Shard: store.WholeList}
+		var drawn []store.LedgerEntry // what a list says that somebody is making
+		lacks := func(when string, want bool) {
+			t.Helper()
+			n.look(func(tx *store.Tx) error {
+				for _, p := range []store.Part{part, whole} {
+					if got, err := tx.Lacks(p); err != nil || got != want {
+						t.Errorf("%s: got that list %d lacks something: %v, %v; want %v", when, p.Shard, got, err, want)
+					}
+				}
+				return nil
+			})
+		}
+		hold := func(reason clm.Reason) func() {
+			return func() {
+				n.do("hold", func(tx *store.Tx) error {
+					e := revoked(tx, "0A", 3)
+					e.Reason = reason
+					return tx.Enlist(e)
+				})
+			}
+		}
+		release := func() { n.do("release", func(tx *store.Tx) error { return tx.Delist(ours, "0A") }) }
+		draw := func() {
+			n.look(func(tx *store.Tx) (err error) {
+				if drawn, err = tx.Revoked(part, time.Time{}); err == nil {
+					var gone []store.LedgerEntry
+					gone, err = tx.Delisted(part)
+					drawn = append(drawn, gone...)
+				}
+				return err
+			})
+		}
+		list := func() {
+			n.do("list", func(tx *store.Tx) error { return errors.Join(tx.Listed(part, drawn), tx.Listed(whole, drawn)) })
+		}
+		for _, c := range []struct {
+			name  string
+			do    []func()
+			lacks bool
+		}{
+			{"put on hold", []func(){hold(clm.CertificateHold)}, true},
+			{"listed", []func(){draw, list}, false},
+			{"put on hold again", []func(){hold(clm.CertificateHold)}, false},
+			{"taken off", []func(){release}, true},
+			{"put on hold while that was listed", []func(){draw, hold(clm.CertificateHold), list}, true},
+			{"taken off while that was listed", []func(){draw, release, list}, true},
+			{"put on hold anew while the old hold was listed", []func(){hold(clm.CertificateHold), draw, release, hold(clm.CertificateHold), list}, true},
+			{"taken off and listed", []func(){release, draw, list}, false},
+			{"taken off again", []func(){release}, false},
+			{"revoked while the hold was listed", []func(){hold(clm.CertificateHold), draw, hold(clm.Superseded), list}, true},
+			{"revoked and listed", []func(){draw, list}, false},
+			{"put on hold when revoked", []func(){hold(clm.CertificateHold), release}, false},
+		} {
+			for _, do := range c.do {
+				n.turn(time.Second)
+				do()
+			}
+			lacks(c.name, c.lacks)
+		}
+		if at, reason, err := n.standing(ours, "0A"); err != nil || at.IsZero() || reason != clm.Superseded {
+			t.Errorf("got %v, reason %d, %v; want it revoked", at, reason, err)
+		}
+	})
+}
+
+// Lists name what was revoked and has expired since once more, but not what was on hold
+// and was released.
+func TestWhatWasReleasedIsNotListedAtItsEnd(t *testing.T) {
+	onEach(t, func(t *testing.T, n node) {
+		n.do("revoke", func(tx *store.Tx) error {
+			held := revoked(tx, "0A", 3)
+			held.Reason = clm.CertificateHold
+			return errors.Join(tx.Enlist(held), tx.Delist(ours, "0A"), tx.Enlist(revoked(tx, "0B", 3)))
+		})
+		n.turn(2 * time.Hour)
+		n.look(func(tx *store.Tx) error {
+			for _, shard := range []int64{3, store.WholeList} {
+				named, err := tx.Revoked(store.Part{Issuer: ours, Shard: shard}, tx.Now)
+				if err != nil || len(named) != 1 || named[0].Serial != "0B" {
+					t.Errorf("got %+v, %v", named, err)
+				}
+			}
+			return nil
+		})
+	})
+}
+
 // standing is how the certificate stands with the issuer.
 func (n node) standing(issuer []byte, serial string) (at time.Time, reason clm.Reason, err error) {
 	n.t.Helper()
@@ -150,7 +242,7 @@ func TestWholeListIsNoted(t *testing.T) {
 
 // What a failed statement comes to is an error, and then nothing is written.
 func TestRevocationIsNotLostSilently(t *testing.T) {
-	n := openWith(t, coretest.SQLite(t), func(statement string) error {
+	n := openWith(t, coretest.EmptySQLite(t), func(statement string) error {
 		if bytes.Contains([]byte(statement), []byte("INTO ledger")) {
 			return errors.New("the disk is full")
 		}
@@ -354,13 +446,15 @@ func TestLedgerIsNotScanned(t *testing.T) {
 			ask  func(*store.Tx) error
 			uses []string // on SQLite
 		}{
-			"the standing":            {func(tx *store.Tx) error { _, _, err := tx.Standing(ours, "0001"); return err }, []string{"(issuer=? AND serial=?)", "(serial=?)"}},
-			"a part":                  {func(tx *store.Tx) error { _, err := tx.Revoked(part, tx.Now); return err }, []string{"ledger_shard (issuer=? AND shard=? AND not_after>?)", "ledger_unlisted (issuer=? AND shard=? AND not_after<?)"}},
-			"all":                     {func(tx *store.Tx) error { _, err := tx.Revoked(whole, tx.Now); return err }, []string{"ledger_issuer (issuer=? AND not_after>?)", "ledger_unwhole (issuer=? AND not_after<?)"}},
-			"what a part lacks":       {func(tx *store.Tx) error { _, err := tx.Lacks(part); return err }, []string{"ledger_unlisted (issuer=? AND shard=?)"}},
-			"what a whole list lacks": {func(tx *store.Tx) error { _, err := tx.Lacks(whole); return err }, []string{"ledger_unwhole (issuer=?)"}},
-			"the last part":           {func(tx *store.Tx) error { _, err := tx.LastEntered(ours); return err }, []string{"ledger_shard (issuer=?)"}},
-			"what to publish":         {func(tx *store.Tx) error { _, err := tx.Unlisted(store.Part{}, 10); return err }, []string{"ledger_unlisted"}},
+			"the standing":             {func(tx *store.Tx) error { _, _, err := tx.Standing(ours, "0001"); return err }, []string{"(issuer=? AND serial=?)", "(serial=?)"}},
+			"a part":                   {func(tx *store.Tx) error { _, err := tx.Revoked(part, tx.Now); return err }, []string{"ledger_shard (issuer=? AND shard=? AND not_after>?)", "ledger_unlisted (issuer=? AND shard=? AND not_after<?)"}},
+			"all":                      {func(tx *store.Tx) error { _, err := tx.Revoked(whole, tx.Now); return err }, []string{"ledger_issuer (issuer=? AND not_after>?)", "ledger_unwhole (issuer=? AND not_after<?)"}},
+			"what a part lacks":        {func(tx *store.Tx) error { _, err := tx.Lacks(part); return err }, []string{"ledger_unlisted (issuer=? AND shard=?)"}},
+			"what a whole list lacks":  {func(tx *store.Tx) error { _, err := tx.Lacks(whole); return err }, []string{"ledger_unwhole (issuer=?)"}},
+			"the last part":            {func(tx *store.Tx) error { _, err := tx.LastEntered(ours); return err }, []string{"(issuer=?)"}}, // of those that are revoked, and of those that no list names
+			"what leaves a part":       {func(tx *store.Tx) error { _, err := tx.Delisted(part); return err }, []string{"ledger_unlisted (issuer=? AND shard=?)"}},
+			"what leaves a whole list": {func(tx *store.Tx) error { _, err := tx.Delisted(whole); return err }, []string{"ledger_unwhole (issuer=?)"}},
+			"what to publish":          {func(tx *store.Tx) error { _, err := tx.Unlisted(store.Part{}, 10); return err }, []string{"ledger_unlisted"}},
 		} {
 			n.look(func(tx *store.Tx) error {
 				plans, err := tx.Explain(c.ask)

@@ -56,7 +56,7 @@ func openWith(t testing.TB, d coretest.Database, fault func(statement string) er
 // onEach runs the test on a fresh database of each kind.
 func onEach(t *testing.T, test func(*testing.T, node)) {
 	t.Parallel()
-	coretest.Databases(t, func(t *testing.T, d coretest.Database) { test(t, open(t, d)) })
+	coretest.EmptyDatabases(t, func(t *testing.T, d coretest.Database) { test(t, open(t, d)) })
 }
 
 // turn turns the node's clock forward.

@@ -17,7 +17,7 @@ var errNo = errors.New("no")
 // by a process that starts anew, not by another node, not after a write that came
 // to nothing.
 func TestNumbersOfVersions(t *testing.T) {
-	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+	coretest.EmptyDatabases(t, func(t *testing.T, d coretest.Database) {
 		seen := map[clm.VersionID]bool{}
 		add := func(db node, n int, fails error) {
 			t.Helper()

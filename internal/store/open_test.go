@@ -19,7 +19,7 @@ import (
 // What is in a database is there when it is opened again.
 func TestOpenAgain(t *testing.T) {
 	t.Parallel()
-	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+	coretest.EmptyDatabases(t, func(t *testing.T, d coretest.Database) {
 		n := open(t, d)
 		n.add(clm.Folder, `\a`)
 		n.Close()
@@ -32,7 +32,7 @@ func TestOpenAgain(t *testing.T) {
 // A file is served once, also within one process; PostgreSQL serves many.
 func TestOpenTwice(t *testing.T) {
 	t.Parallel()
-	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+	coretest.EmptyDatabases(t, func(t *testing.T, d coretest.Database) {
 		first := open(t, d)
 		second, err := store.Open(context.Background(), d.Address, store.Options{})
 		if (err == nil) != first.IsShared() {
@@ -60,7 +60,7 @@ func TestSecondProcess(t *testing.T) {
 		select {}
 	}
 	t.Parallel()
-	d := coretest.SQLite(t)
+	d := coretest.EmptySQLite(t)
 	first := exec.Command(os.Args[0], "-test.run=^TestSecondProcess$")
 	first.Env = append(os.Environ(), served+"="+d.Address)
 	out, err := first.StdoutPipe()
@@ -88,7 +88,7 @@ func TestNewerSchema(t *testing.T) {
 	for _, test := range []struct {
 		driver string
 		make   func(testing.TB) coretest.Database
-	}{{"sqlite", coretest.SQLite}, {"pgx", coretest.Postgres}} {
+	}{{"sqlite", coretest.EmptySQLite}, {"pgx", coretest.Postgres}} {
 		t.Run(test.driver, func(t *testing.T) {
 			d := test.make(t)
 			open(t, d).Close()
@@ -112,7 +112,7 @@ func TestNewerSchema(t *testing.T) {
 // Nodes that start at once on an empty database all find its schema.
 func TestManyNodesStartAtOnce(t *testing.T) {
 	t.Parallel()
-	d := coretest.Postgres(t)
+	d := coretest.EmptyPostgres(t)
 	opened := make(chan error)
 	for range 5 {
 		go func() {
@@ -136,7 +136,7 @@ func TestManyNodesStartAtOnce(t *testing.T) {
 // might still bring is dropped.
 func TestWorkHeldByTheDead(t *testing.T) {
 	t.Parallel()
-	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+	coretest.EmptyDatabases(t, func(t *testing.T, d coretest.Database) {
 		n := open(t, d)
 		n.enroll("held", n.Now())
 		held := n.claim(1)[0]

@@ -3,9 +3,7 @@ package store
 import (
 	"context"
 	"crypto/sha256"
-	"database/sql"
 	"encoding/hex"
-	"errors"
 	"slices"
 	"time"
 
@@ -94,14 +92,18 @@ func (tx *Tx) LastShard() (int64, error) {
 	return clm.VersionID(n).Shard(), err
 }
 
-// LastEntered is the highest shard in which the issuer has revoked anything; below
-// zero if there is none.
+// LastEntered is the highest shard in which the issuer has revoked anything, be it for a
+// while; below zero if there is none.
 func (tx *Tx) LastEntered(issuer []byte) (int64, error) {
-	n, err := one(tx, scanOne[int64], "SELECT shard FROM ledger WHERE issuer = $1 AND revoked > 0 ORDER BY shard DESC LIMIT 1", hex.EncodeToString(issuer))
-	if errors.Is(err, sql.ErrNoRows) {
-		return -1, nil
+	last := int64(-1)
+	for _, which := range []string{"revoked > 0", "listed = FALSE"} { // each by an index of its own
+		found, err := all(tx, scanOne[int64], "SELECT shard FROM ledger WHERE issuer = $1 AND "+which+" ORDER BY shard DESC LIMIT 1", hex.EncodeToString(issuer))
+		if err != nil {
+			return 0, err
+		}
+		last = max(last, slices.Max(append(found, -1)))
 	}
-	return n, err
+	return last, nil
 }
 
 // A Responder is a key with which OCSP answers are signed for an issuer.

@@ -66,7 +66,7 @@ func TestClaimRenewals(t *testing.T) {
 // Nodes that claim at a time do not claim the same.
 func TestNodesClaimOtherRenewals(t *testing.T) {
 	t.Parallel()
-	d := coretest.Postgres(t)
+	d := coretest.EmptyPostgres(t)
 	nodes := []node{open(t, d), open(t, d), open(t, d)}
 	const many = 60
 	for i := range many {

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 
 	"github.com/certwright/certwright/internal/clm"
@@ -64,6 +65,11 @@ const (
 	staged = `SELECT w.subject FROM work w WHERE w.done = FALSE AND w.lane = 'enroll' AND w.stage > ''
 		AND CASE WHEN w.begun = TRUE OR w.failure <> '' OR w.stage = 'create-csr' AND w.due = ? OR EXISTS
 			(SELECT 1 FROM tickets g WHERE g.work = w.id AND g.stage = w.stage AND g.open = TRUE) THEN w.stage ELSE '' END %s`
+
+	// installed are those that some application is still to get, or has failed to: they
+	// stand at clm.Place, unless the next one is on its way.
+	installed = ` UNION ALL SELECT v.certificate FROM work w JOIN versions v ON v.id = w.version WHERE w.done = FALSE AND w.host <> ''
+		AND NOT EXISTS (SELECT 1 FROM work e WHERE e.subject = v.certificate AND e.lane = 'enroll' AND e.done = FALSE)`
 )
 
 // selects makes the filter ready.
@@ -88,12 +94,16 @@ func (tx *Tx) selects(f Filter) (*selection, error) {
 		for i, stage := range f.Stages {
 			stages[i] = string(stage)
 		}
-		few.and(fmt.Sprintf("c.id IN ("+staged+")", fmt.Sprintf(d.among, d.texts("?"))), micros(clm.Never), toJSON(stages, len(stages)))
+		found := fmt.Sprintf(staged, fmt.Sprintf(d.among, d.texts("?")))
+		if slices.Contains(f.Stages, clm.Place) {
+			found += installed
+		}
+		few.and("c.id IN ("+found+")", micros(clm.Never), toJSON(stages, len(stages)))
 	}
 	for _, by := range []struct {
 		wanted *bool
 		found  string
-	}{{f.InError, stopped}, {f.Gated, gated}} {
+	}{{f.InError, stopped}, {f.Gated, gated}, {f.NoLook, withOwn(clm.NoLook)}, {f.NoValidate, withOwn(clm.NoValidate)}} {
 		switch {
 		case by.wanted == nil:
 		case *by.wanted:
@@ -102,6 +112,7 @@ func (tx *Tx) selects(f Filter) (*selection, error) {
 			s.except = append(s.except, by.found)
 		}
 	}
+	s.seen(f)
 	for _, by := range []struct {
 		column string
 		kind   tallyKind
@@ -112,6 +123,45 @@ func (tx *Tx) selects(f Filter) (*selection, error) {
 		}
 	}
 	return s, s.seat(f)
+}
+
+// withOwn finds what has a yes-or-no attribute of its own that says yes.
+func withOwn(a clm.Attr) string {
+	return `SELECT w.subject FROM (SELECT id AS subject, own FROM objects) w WHERE w.own LIKE '%"` + string(a) + `":["1"%'`
+}
+
+// seen selects by what came of looking for the certificates where they should be in use.
+func (s *selection) seen(f Filter) {
+	const round, place = "SELECT w.subject FROM (SELECT certificate AS subject, state FROM validation_rounds) w WHERE w.state ", "c.id IN (SELECT certificate FROM validations WHERE "
+	if states := slices.DeleteFunc(slices.Clone(f.Seen), func(state int) bool { return state == 0 }); len(states) < len(f.Seen) {
+		s.except = append(s.except, round+"> 0 AND w.state NOT IN ("+numberList(states)+")") // of most nobody knows anything
+	} else if len(states) > 0 {
+		s.few.and("c.id IN (" + round + "IN (" + numberList(states) + "))")
+	}
+	for _, by := range []struct {
+		column string
+		set    uint32
+	}{{"leaf", f.Leaf}, {"chain", f.Chain}} {
+		if by.set != 0 {
+			s.few.and(place+by.column+" & ? <> 0)", int64(by.set))
+		}
+	}
+	if len(f.Versions) > 0 {
+		var speaks []string
+		for _, v := range f.Versions { // of three digits each
+			speaks = append(speaks, fmt.Sprintf("versions LIKE '%%%d%%'", v))
+		}
+		s.few.and(place + strings.Join(speaks, " OR ") + ")")
+	}
+}
+
+// numberList is a list for IN, which must not be empty: no state is below zero.
+func numberList(numbers []int) string {
+	list := "-1"
+	for _, n := range numbers {
+		list += ", " + strconv.Itoa(n)
+	}
+	return list
 }
 
 // sanKinds are the alternative names that are searched for.

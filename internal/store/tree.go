@@ -338,10 +338,13 @@ func (tx *Tx) DeleteObject(o *clm.Object) error {
 		return err
 	}
 	for _, query := range []string{
+		"DELETE FROM decisions WHERE work IN (SELECT id FROM work WHERE subject = $1 AND NOT " + outlives + ")",
 		"DELETE FROM work WHERE subject = $1 AND NOT " + outlives,
 		"INSERT INTO past_keys (key_hash) SELECT DISTINCT key_hash FROM versions WHERE certificate = $1 AND cert IS NOT NULL AND key_hash IS NOT NULL ON CONFLICT (key_hash) DO NOTHING",
 		"DELETE FROM revocations WHERE version IN (SELECT id FROM versions WHERE certificate = $1 AND " + unworked + ")",
 		"DELETE FROM checks WHERE version IN (SELECT id FROM versions WHERE certificate = $1 AND " + unworked + ")",
+		"DELETE FROM records WHERE id IN (SELECT id FROM versions WHERE certificate = $1)",
+		"DELETE FROM record_names WHERE certificate = $1",
 		"DELETE FROM versions WHERE certificate = $1 AND " + unworked,
 		"UPDATE versions SET sealed = NULL WHERE certificate = $1 AND sealed IS NOT NULL",
 		"DELETE FROM sans WHERE certificate = $1",
@@ -363,9 +366,9 @@ func (tx *Tx) DeleteObject(o *clm.Object) error {
 }
 
 // Which works outlive their subject, and which versions of it are about to have none. A
-// revocation that somebody has still to say yes to does not.
+// revocation or a hold that somebody has still to say yes to does not.
 const (
-	outlives = "(done = FALSE AND op IN ('revoke', 'abandon') AND NOT EXISTS (SELECT 1 FROM tickets WHERE tickets.work = work.id AND tickets.open = TRUE))"
+	outlives = "(done = FALSE AND op IN ('revoke', 'hold', 'release', 'abandon') AND NOT EXISTS (SELECT 1 FROM tickets WHERE tickets.work = work.id AND tickets.open = TRUE))"
 	unworked = "id NOT IN (SELECT version FROM work WHERE subject = $1)"
 )
 

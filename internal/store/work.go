@@ -4,17 +4,19 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/certwright/certwright/internal/clm"
 )
 
-const workColumns = "id, op, subject, lane, version, stage, attempt, since, due, begun, epoch, note, failure, overlaid, done, created, actor, reason"
+const workColumns = "id, op, subject, lane, version, stage, attempt, since, due, begun, epoch, note, failure, overlaid, done, created, actor, reason, host, together, memo, action"
 
 func scanWork(r row) (clm.Work, error) {
 	w, since, due, created := clm.Work{}, int64(0), int64(0), int64(0)
 	err := r.Scan(&w.ID, &w.Op, &w.Subject, &w.Lane, &w.Version, &w.Stage, &w.Attempt, &since, &due, &w.Begun, &w.Epoch,
-		&w.Note, &w.Failure, &w.Overlaid, &w.Done, &created, &w.Actor, &w.Reason)
+		&w.Note, &w.Failure, &w.Overlaid, &w.Done, &created, &w.Actor, &w.Reason, &w.Host, &w.Together, &w.Memo, &w.Action)
 	w.Since, w.NotBefore, w.Created = fromMicros(since), fromMicros(due), fromMicros(created)
 	return w, err
 }
@@ -34,9 +36,9 @@ func (tx *Tx) AddHeldWork(w *clm.Work, lease time.Duration) error {
 }
 
 func (tx *Tx) addWork(w clm.Work, due time.Time, held bool) error {
-	_, err := tx.c.exec("INSERT INTO work ("+workColumns+", held) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
+	_, err := tx.c.exec("INSERT INTO work ("+workColumns+", held) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)",
 		int64(w.ID), string(w.Op), string(w.Subject), string(w.Lane), int64(w.Version), string(w.Stage), w.Attempt, micros(w.Since), micros(due), w.Begun, w.Epoch,
-		w.Note, w.Failure, w.Overlaid, w.Done, micros(w.Created), w.Actor, w.Reason, held)
+		w.Note, w.Failure, w.Overlaid, w.Done, micros(w.Created), w.Actor, w.Reason, string(w.Host), int64(w.Together), w.Memo, w.Action, held)
 	if !held {
 		tx.moved(w)
 	}
@@ -52,9 +54,9 @@ func (tx *Tx) SaveWork(w clm.Work) error { return tx.saveWork(w, w.NotBefore, fa
 func (tx *Tx) HoldWork(w clm.Work, until time.Time) error { return tx.saveWork(w, until, true) }
 
 func (tx *Tx) saveWork(w clm.Work, due time.Time, held bool) error {
-	n, err := tx.c.exec(`UPDATE work SET version = $1, stage = $2, attempt = $3, since = $4, due = $5, note = $6, failure = $7, overlaid = $8, done = $9, held = $10
-		WHERE id = $11 AND epoch = $12 AND done = FALSE`,
-		int64(w.Version), string(w.Stage), w.Attempt, micros(w.Since), micros(due), w.Note, w.Failure, w.Overlaid, w.Done, held, int64(w.ID), w.Epoch)
+	n, err := tx.c.exec(`UPDATE work SET version = $1, stage = $2, attempt = $3, since = $4, due = $5, note = $6, failure = $7, overlaid = $8, done = $9, held = $10, memo = $11
+		WHERE id = $12 AND epoch = $13 AND done = FALSE`,
+		int64(w.Version), string(w.Stage), w.Attempt, micros(w.Since), micros(due), w.Note, w.Failure, w.Overlaid, w.Done, held, w.Memo, int64(w.ID), w.Epoch)
 	if err == nil && n == 0 {
 		return ErrStale
 	}
@@ -98,16 +100,44 @@ func (tx *Tx) OpenWorks(subject clm.ObjectID) ([]clm.Work, error) {
 	return all(tx, scanWork, "SELECT "+workColumns+" FROM work WHERE subject = $1 AND done = FALSE ORDER BY id", string(subject))
 }
 
+// Orders lists all works about the version, open or not, the oldest first.
+func (tx *Tx) Orders(version clm.VersionID) ([]clm.Work, error) {
+	return all(tx, scanWork, "SELECT "+workColumns+" FROM work WHERE version = $1 ORDER BY id", int64(version))
+}
+
+// WorksBefore lists the works with lower numbers, the newest first, at most
+// so many.
+func (tx *Tx) WorksBefore(id clm.WorkID, most int) ([]clm.Work, error) {
+	return all(tx, scanWork, "SELECT "+workColumns+" FROM work WHERE id < $1 ORDER BY id DESC LIMIT $2", int64(id), most)
+}
+
+// AddDoneWork writes work down that was done as it was asked for, and gives it its ID.
+func (tx *Tx) AddDoneWork(w *clm.Work) error {
+	w.ID, w.Begun, w.Done, w.Stage = clm.WorkID(tx.db.ids.next(tx.Now)), true, true, clm.End
+	return tx.addWork(*w, tx.Now, false)
+}
+
+// Installs lists the open works that install a version of the certificate somewhere, the
+// oldest first.
+func (tx *Tx) Installs(certificate clm.ObjectID) ([]clm.Work, error) {
+	return all(tx, scanWork, "SELECT "+workColumns+` FROM work WHERE done = FALSE AND host <> ''
+		AND version IN (SELECT id FROM versions WHERE certificate = $1) ORDER BY id`, string(certificate))
+}
+
 // ResumeWork clears the failure of a work that has stopped: it goes on at once from
-// the stage at which it stands, unless it waits there for a signing request.
+// the stage at which it stands, unless it waits there for a signing request. An
+// installation begins anew.
 func (tx *Tx) ResumeWork(w clm.Work) error {
 	w.Failure = ""
 	due := tx.Now
 	if w.State(false) == clm.AwaitsCSR {
 		due = w.NotBefore
 	}
-	n, err := tx.c.exec("UPDATE work SET failure = '', note = '', overlaid = FALSE, attempt = 0, since = $1, due = $2, held = FALSE, epoch = epoch + 1 WHERE id = $3 AND done = FALSE AND failure <> ''",
-		micros(tx.Now), micros(due), int64(w.ID))
+	if w.Op == clm.Install { // what it had done was put back
+		w.Stage = clm.Plan(w.Op)[0]
+	}
+	n, err := tx.c.exec("UPDATE work SET failure = '', note = '', memo = '', overlaid = FALSE, attempt = 0, stage = $1, since = $2, due = $3, held = FALSE, epoch = epoch + 1 WHERE id = $4 AND done = FALSE AND failure <> ''",
+		string(w.Stage), micros(tx.Now), micros(due), int64(w.ID))
 	if err == nil && n == 0 {
 		return ErrStale
 	}
@@ -116,13 +146,14 @@ func (tx *Tx) ResumeWork(w clm.Work) error {
 	return err
 }
 
-// ResumeRevocations lets revocations go on, at most so many, that have stopped after
-// so many tries and were begun or let go on before then: nothing was wrong with them but
-// that the CA could not be asked.
-func (db *DB) ResumeRevocations(ctx context.Context, tries int, before time.Time, most int) (resumed int, err error) {
+// ResumeAfter lets works of the operation go on, at most so many, that have stopped
+// because nobody could be reached, were accepted after one time, and begun or let go on
+// before the other. Of an installation that is noted, unless it succeeds together with
+// others; other works are known by so many tries.
+func (db *DB) ResumeAfter(ctx context.Context, op clm.Op, tries int, accepted, before time.Time, most int) (resumed int, err error) {
 	err = db.submit(ctx, nil, func(tx *Tx) error {
-		stopped, err := all(tx, scanWork, "SELECT "+workColumns+" FROM work WHERE done = FALSE AND failure <> '' AND op = 'revoke' AND attempt >= $1 AND since <= $2 LIMIT $3 "+db.dialect.skipLocked,
-			tries, micros(before), most)
+		stopped, err := all(tx, scanWork, "SELECT "+workColumns+" FROM work WHERE done = FALSE AND failure <> '' AND op = $1 AND (attempt >= $2 AND host = '' OR note = '"+clm.Unreached+"' AND together = 0) AND created >= $3 AND since <= $4 LIMIT $5 "+db.dialect.skipLocked,
+			string(op), tries, micros(accepted), micros(before), most)
 		for _, w := range stopped {
 			if err == nil {
 				err = tx.ResumeWork(w)
@@ -134,6 +165,25 @@ func (db *DB) ResumeRevocations(ctx context.Context, tries int, before time.Time
 	return resumed, err
 }
 
+// Together lists the works that succeed together with the one that is named, or not
+// at all: itself and the others.
+func (tx *Tx) Together(first clm.WorkID) ([]clm.Work, error) {
+	return all(tx, scanWork, "SELECT "+workColumns+" FROM work WHERE together = $1 ORDER BY id", int64(first))
+}
+
+// EachForItself lets works that succeed together stand for themselves from then on: all
+// have come so far that none is put back for another.
+func (tx *Tx) EachForItself(first clm.WorkID) error {
+	_, err := tx.c.exec("UPDATE work SET together = 0 WHERE together = $1", int64(first))
+	return err
+}
+
+// TogetherWith lets the work succeed together with the other or not at all.
+func (tx *Tx) TogetherWith(id, first clm.WorkID) error {
+	_, err := tx.c.exec("UPDATE work SET together = $1 WHERE id = $2", int64(first), int64(id))
+	return err
+}
+
 // claimable is what work must be, once it is due, for somebody to claim it: it
 // goes on, and stands before no open gate.
 const claimable = `done = FALSE AND failure = ''
@@ -141,15 +191,65 @@ const claimable = `done = FALSE AND failure = ''
 
 // Claim takes up to most works that are due and stand before no undecided gate,
 // for so long as the lease lasts. A work whose lease has run out is due again.
+// Installations are not among them.
 func (db *DB) Claim(ctx context.Context, most int, lease time.Duration) (claimed []clm.Work, err error) {
 	err = db.submit(ctx, nil, func(tx *Tx) error {
-		claimed, err = all(tx, scanWork, `UPDATE work SET epoch = epoch + 1, begun = TRUE, held = TRUE, due = $1 WHERE id IN (
-			SELECT id FROM work WHERE due <= $2 AND `+claimable+`
-			ORDER BY due LIMIT $3 `+db.dialect.skipLocked+`) RETURNING `+workColumns,
-			micros(tx.Now.Add(lease)), micros(tx.Now), most)
+		claimed, err = tx.claim("host = ''", most, lease)
 		return err
 	})
 	return claimed, err
+}
+
+// A DueHost is a host with installations that wait for time alone, and when the first of
+// them may be claimed.
+type DueHost struct {
+	ID clm.ObjectID
+	At time.Time
+}
+
+// DueHosts lists hosts with installations that have not ended, in the order of their
+// IDs, at most so many after the one that is named. It costs as much as there are hosts
+// in the list, however many installations wait at each.
+func (db *DB) DueHosts(ctx context.Context, after clm.ObjectID, most int) (hosts []DueHost, err error) {
+	err = db.Read(ctx, func(tx *Tx) error {
+		hosts, err = all(tx, func(r row) (h DueHost, err error) {
+			at := int64(0)
+			err = r.Scan(&h.ID, &at)
+			h.At = fromMicros(at)
+			return h, err
+		}, `WITH RECURSIVE hosts(host, n) AS (
+				SELECT MIN(host), 1 FROM work WHERE host > $1 AND host <> '' AND done = FALSE AND failure = ''
+				UNION ALL
+				SELECT (SELECT MIN(w.host) FROM work w WHERE w.host > hosts.host AND w.host <> '' AND w.done = FALSE AND w.failure = ''), n + 1
+					FROM hosts WHERE host IS NOT NULL AND n < $2)
+			SELECT host, (SELECT MIN(w.due) FROM work w WHERE w.host = hosts.host AND w.host <> '' AND w.done = FALSE AND w.failure = '') FROM hosts WHERE host IS NOT NULL`,
+			string(after), most)
+		return err
+	})
+	return hosts, err
+}
+
+// ClaimInstallations is Claim for installations: so many at each of the hosts.
+func (db *DB) ClaimInstallations(ctx context.Context, most map[clm.ObjectID]int, lease time.Duration) (claimed []clm.Work, err error) {
+	err = db.submit(ctx, nil, func(tx *Tx) error {
+		claimed = nil
+		for _, host := range slices.Sorted(maps.Keys(most)) {
+			works, err := tx.claim("host = $4 AND host <> ''", most[host], lease, string(host))
+			if err != nil {
+				return err
+			}
+			claimed = append(claimed, works...)
+		}
+		return nil
+	})
+	return claimed, err
+}
+
+func (tx *Tx) claim(which string, most int, lease time.Duration, args ...any) ([]clm.Work, error) {
+	return all(tx, scanWork, `UPDATE work SET epoch = epoch + 1, begun = TRUE, held = TRUE, due = $1 WHERE id IN (
+		SELECT id FROM work WHERE due <= $2 AND `+which+` AND `+claimable+`
+		ORDER BY due LIMIT $3 `+tx.db.dialect.skipLocked+`) RETURNING `+workColumns,
+		append([]any{micros(tx.Now.Add(lease)), micros(tx.Now), most}, args...)...)
 }
 
 // freeHeld lets everything be claimed that somebody held. It is for a database
@@ -175,10 +275,10 @@ func (db *DB) Prolong(ctx context.Context, held map[clm.WorkID]int64, lease time
 	})
 }
 
-// Release gives claimed work back at once, for others to go on with.
-func (db *DB) Release(ctx context.Context, w clm.Work) error {
+// Release gives claimed work back, for others to go on with after the pause.
+func (db *DB) Release(ctx context.Context, w clm.Work, pause time.Duration) error {
 	return db.submit(ctx, nil, func(tx *Tx) error {
-		w.NotBefore = tx.Now
+		w.NotBefore = tx.Now.Add(pause)
 		err := tx.SaveWork(w)
 		if errors.Is(err, ErrStale) {
 			return nil
@@ -187,11 +287,11 @@ func (db *DB) Release(ctx context.Context, w clm.Work) error {
 	})
 }
 
-// NextDue is when the earliest work that waits may be claimed; false when none
-// waits for time alone.
+// NextDue is when the earliest work that waits may be claimed, installations left out;
+// false when none waits for time alone.
 func (db *DB) NextDue(ctx context.Context) (at time.Time, any bool, err error) {
 	err = db.Read(ctx, func(tx *Tx) error {
-		due, err := one(tx, scanOne[int64], "SELECT due FROM work WHERE "+claimable+" ORDER BY due LIMIT 1")
+		due, err := one(tx, scanOne[int64], "SELECT due FROM work WHERE host = '' AND "+claimable+" ORDER BY due LIMIT 1")
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}

@@ -191,14 +191,14 @@ func TestRelease(t *testing.T) {
 	onEach(t, func(t *testing.T, n node) {
 		n.enroll("a", n.Now())
 		first := n.claim(1)[0]
-		if err := n.Release(context.Background(), first); err != nil {
+		if err := n.Release(context.Background(), first, 0); err != nil {
 			t.Fatal(err)
 		}
 		second := n.claim(1)
 		if len(second) != 1 {
 			t.Fatal("released work is not to be had")
 		}
-		if err := n.Release(context.Background(), first); err != nil {
+		if err := n.Release(context.Background(), first, 0); err != nil {
 			t.Fatal(err)
 		}
 		if got := n.claim(1); len(got) != 0 {
@@ -324,7 +324,7 @@ func TestOneOfManyOpensWork(t *testing.T) {
 // Of many runners that claim at once, on all nodes there are, no two get the same work.
 func TestNoWorkIsClaimedTwice(t *testing.T) {
 	t.Parallel()
-	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+	coretest.EmptyDatabases(t, func(t *testing.T, d coretest.Database) {
 		nodes := []node{open(t, d)}
 		if nodes[0].IsShared() {
 			nodes = append(nodes, open(t, d))

@@ -171,7 +171,7 @@ func TestEntriesSayWhatWasLearnt(t *testing.T) {
 // after the other.
 func TestWritesAreSerializable(t *testing.T) {
 	t.Parallel()
-	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+	coretest.EmptyDatabases(t, func(t *testing.T, d coretest.Database) {
 		n, other := neighbours(t, d)
 		n.add(clm.ServerCertificate, `\a`)
 		n.add(clm.ServerCertificate, `\b`)
@@ -260,7 +260,7 @@ func TestWritesAreSeenAtOnce(t *testing.T) {
 // it: it would not see what another node had committed in between.
 func TestLatecomersSeeTheLatest(t *testing.T) {
 	t.Parallel()
-	d := coretest.Postgres(t)
+	d := coretest.EmptyPostgres(t)
 	here, there := open(t, d), open(t, d)
 	var all sync.WaitGroup
 	began, goOn := make(chan struct{}, 100), make(chan struct{})
@@ -326,7 +326,7 @@ func TestReadsAreSnapshots(t *testing.T) {
 // cannot be written for the same reason.
 func TestFullDiskIsSaid(t *testing.T) {
 	t.Parallel()
-	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+	coretest.EmptyDatabases(t, func(t *testing.T, d coretest.Database) {
 		full := errors.New("no space left on device")
 		n := openWith(t, d, func(statement string) error {
 			if strings.HasPrefix(statement, "INSERT INTO work") || strings.HasPrefix(statement, "INSERT INTO audit") {

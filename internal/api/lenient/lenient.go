@@ -12,9 +12,11 @@ import (
 	"io"
 	"net/url"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Presence says whether a member was there. The zero Presence is a member that
@@ -151,7 +153,8 @@ func (s String) Trimmed() string { return strings.TrimSpace(s.Value) }
 // Nulls in the array are passed over.
 type StringList struct {
 	Presence
-	Values []string
+	Values  []string
+	HasNull bool // there was a null in the array
 }
 
 // UnmarshalJSON never repeats the values in its error.
@@ -160,12 +163,39 @@ func (l *StringList) UnmarshalJSON(data []byte) error {
 	if !l.see(data) {
 		return nil
 	}
-	values, err := flatten(data)
-	if err != nil {
+	if l.flatten(data) != nil {
+		*l = StringList{Presence: l.Presence}
 		return wrong[StringList]("a list of strings")
 	}
-	l.Values = values
 	return nil
+}
+
+// flatten takes the values one by one, however deep they stand.
+func (l *StringList) flatten(data []byte) error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	if data[0] == '[' {
+		l.Values = []string{}
+	}
+	for {
+		token, err := d.Token()
+		if err == io.EOF {
+			return nil
+		}
+		switch v := token.(type) {
+		case json.Delim:
+			if v == '{' {
+				return errors.New("an object")
+			}
+		case nil:
+			if err != nil {
+				return err
+			}
+			l.HasNull = true
+		default:
+			l.Values = append(l.Values, fmt.Sprint(v))
+		}
+	}
 }
 
 // NonEmpty has the values that are not the empty string. It has none when the list
@@ -183,29 +213,6 @@ func (l StringList) NonEmpty() []string {
 		return nil
 	}
 	return values
-}
-
-func flatten(data []byte) ([]string, error) {
-	if bytes.Equal(data, []byte("null")) {
-		return nil, nil
-	}
-	if len(data) == 0 || data[0] != '[' {
-		text, err := scalar(data)
-		return []string{text}, err
-	}
-	var items []json.RawMessage
-	if err := json.Unmarshal(data, &items); err != nil {
-		return nil, err
-	}
-	values := []string{}
-	for _, item := range items {
-		inner, err := flatten(item)
-		if err != nil {
-			return nil, err
-		}
-		values = append(values, inner...)
-	}
-	return values, nil
 }
 
 // Date is a moment, as ParseDate reads it.
@@ -341,10 +348,19 @@ func explain(err error) error {
 		if e.Type.PkgPath() != reflect.TypeFor[Bool]().PkgPath() {
 			want = "of the right type"
 		}
-		return fmt.Errorf("the value of %s is not %s", e.Field, want)
+		return fmt.Errorf("the value of %s is not %s", memberName(e.Field), want)
 	}
 	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return fmt.Errorf("the request body is not valid JSON (at byte %d)", e.Offset)
 	}
 	return err
+}
+
+// memberName is the name of a member, and those of the members that it stands in, without
+// the names of Go's embedded structs, which begin with a small letter.
+func memberName(path string) string {
+	names := strings.Split(path, ".")
+	last := len(names) - 1
+	outer := slices.DeleteFunc(names[:last:last], func(name string) bool { return name == "" || unicode.IsLower(rune(name[0])) })
+	return strings.Join(append(outer, names[last]), ".")
 }

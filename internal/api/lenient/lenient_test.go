@@ -123,12 +123,16 @@ func TestStringList(t *testing.T) {
 		want       StringList
 		fails      bool
 	}{
-		{"array", `["a","b"]`, StringList{set, []string{"a", "b"}}, false},
-		{"single string", `"a"`, StringList{set, []string{"a"}}, false},
-		{"numbers", `[1,true]`, StringList{set, []string{"1", "true"}}, false},
-		{"nested once", `[["a","b"],"c"]`, StringList{set, []string{"a", "b", "c"}}, false},
-		{"null inside", `[null,"a"]`, StringList{set, []string{"a"}}, false},
-		{"empty array is given", `[]`, StringList{set, []string{}}, false},
+		{"array", `["a","b"]`, StringList{Presence: set, Values: []string{"a", "b"}}, false},
+		{"single string", `"a"`, StringList{Presence: set, Values: []string{"a"}}, false},
+		{"numbers", `[1,true]`, StringList{Presence: set, Values: []string{"1", "true"}}, false},
+		{"nested once", `[["a","b"],"c"]`, StringList{Presence: set, Values: []string{"a", "b", "c"}}, false},
+		{"nested deeply", `[[[["a"]],[]],"b"]`, StringList{Presence: set, Values: []string{"a", "b"}}, false},
+		{"a large number", `[1e400]`, StringList{Presence: set, Values: []string{"1e400"}}, false},
+		{"null inside", `[null,"a"]`, StringList{Presence: set, Values: []string{"a"}, HasNull: true}, false},
+		{"null far inside", `[[null]]`, StringList{Presence: set, Values: []string{}, HasNull: true}, false},
+		{"object far inside", `["a",[{"a":1}]]`, StringList{}, true},
+		{"empty array is given", `[]`, StringList{Presence: set, Values: []string{}}, false},
 		{"null is no value", `null`, StringList{Presence: Presence{Null: true}}, false},
 		{"object inside", `[{}]`, StringList{}, true},
 		{"an object", `{}`, StringList{}, true},
@@ -256,6 +260,28 @@ func TestDecode(t *testing.T) {
 	}
 }
 
+// TestDecodeNamesMembers as clients know them, whichever struct of ours they stand in.
+func TestDecodeNamesMembers(t *testing.T) {
+	type shared struct{ body }
+	for _, c := range []struct{ name, data, err string }{
+		{"of an embedded struct", `{"Restart":"hunter2"}`, "the value of Restart is not a boolean"},
+		{"a list of an embedded struct", `{"List":{"a":1}}`, "the value of List is not a list of strings"},
+		{"of an object in the object", `{"Inner":{"Name":{}}}`, "the value of Inner.Name is not a string"},
+		{"of an object in a list", `{"Many":[{"Restart":"hunter2"}]}`, "the value of Many.Restart is not a boolean"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var got struct {
+				shared
+				Inner body
+				Many  []shared
+			}
+			if err := Decode(strings.NewReader(c.data), 1000, &got); err == nil || err.Error() != c.err {
+				t.Errorf("got %v, want %q", err, c.err)
+			}
+		})
+	}
+}
+
 // TestDecodeHoldsTheLimit takes a body of the size that is allowed and no larger one.
 func TestDecodeHoldsTheLimit(t *testing.T) {
 	var v body
@@ -274,7 +300,7 @@ func TestDecodeForm(t *testing.T) {
 	form := url.Values{"name": {"x"}, "Count": {"3"}, "RESTART": {"True"}, "list": {"a", "b"}}
 	err := DecodeForm(form, &got)
 	set := Presence{Set: true}
-	check(t, err, false, got, body{String{set, "x"}, Int{set, 3, ""}, given(true), StringList{set, []string{"a", "b"}}, Date{}})
+	check(t, err, false, got, body{String{set, "x"}, Int{set, 3, ""}, given(true), StringList{Presence: set, Values: []string{"a", "b"}}, Date{}})
 }
 
 func check[T any](t *testing.T, err error, fails bool, got, want T) {

@@ -26,6 +26,7 @@ func TestCertificateAttr(t *testing.T) {
 		{"an end date for some authority", "Microsoft CA:Specific End Date", clm.EndDateFor("Microsoft CA"), true, true},
 		{"a custom field", "{8D9C1B0E-0000-4000-8000-00000000000A}", clm.FieldAttr("8d9c1b0e-0000-4000-8000-00000000000a"), true, true},
 		{"a setting of ours", "Certwright:consumers", clm.Consumers, false, false},
+		{"an attribute of ours", "Certwright:all-or-nothing", clm.AllOrNothing, true, true},
 		{"an attribute of an application", "Certificate", clm.Bound, false, false},
 		{"nothing that anybody knows", "Colour", "tpp:Colour", false, false},
 		{"no authority", ":Request Id", "tpp::Request Id", false, false},

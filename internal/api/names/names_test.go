@@ -36,6 +36,7 @@ func TestAttr(t *testing.T) {
 		{"a name that bears our Unknown", "tpp:x", "tpp:tpp:x", "tpp:x"},
 		{"a custom field", "{0198FE00-aaaa-7bbb-8ccc-0123456789ab}", clm.FieldAttr("0198fe00-aaaa-7bbb-8ccc-0123456789ab"), "{0198fe00-aaaa-7bbb-8ccc-0123456789ab}"},
 		{"a setting of ours", "Certwright:issue-after", clm.IssueAfter, "Certwright:issue-after"},
+		{"an attribute of ours in a class", "certwright:LOOK-AT", clm.LookAt, "Certwright:look-at"},
 		{"our word for a name of the vendor's", "Certwright:locality", clm.Locality, "City"},
 		{"no name of ours", "Certwright:end-date/x", "tpp:Certwright:end-date/x", "Certwright:end-date/x"},
 	} {

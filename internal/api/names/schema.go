@@ -9,7 +9,7 @@ import (
 	"github.com/certwright/certwright/internal/clm"
 )
 
-// A ClassDef is a class of the vendor's object tree.
+// A ClassDef is a class of the vendor's object tree, or one of ours in its style.
 type ClassDef struct {
 	Name     string    // the vendor's spelling
 	Class    clm.Class // what its objects are here; a name under Unknown where they have no rules
@@ -21,7 +21,7 @@ type ClassDef struct {
 	own map[string]bool // its own attributes, folded
 }
 
-// Classes lists all classes of the vendor's, in an order that stays. They are
+// Classes lists all classes, the vendor's and ours, in an order that stays. They are
 // shared and must not be changed.
 func Classes() []*ClassDef { return classDefs }
 
@@ -157,7 +157,8 @@ func Attrs() []*AttrDef { return attrDefs }
 // AttrNamed finds an attribute by the vendor's name, in any case and with or
 // without its blanks. The values of custom fields, and what only some authority
 // understands ("DigiCert CA:Request Id"), have a definition too, although Attrs
-// does not list them. Settings of ours have none.
+// does not list them. Names of ours ("Certwright:look-at") have one where a class has
+// them.
 func AttrNamed(vendor string) (*AttrDef, bool) {
 	if d, ok := attrDefByVendor[fold(vendor)]; ok {
 		return d, true
@@ -232,6 +233,9 @@ func readAttrs() []*AttrDef {
 	}
 	for _, d := range named {
 		d.Attr = cmp.Or(attrByVendor[fold(d.Name)], clm.Attr(Unknown+d.Name))
+		if name, ok := strings.CutPrefix(d.Name, ownPrefix); ok {
+			d.Attr = clm.Attr(name)
+		}
 	}
 	return slices.SortedFunc(maps.Values(named), func(a, b *AttrDef) int { return cmp.Compare(a.Name, b.Name) })
 }

@@ -23,7 +23,7 @@ var traits = []trait{
 		Required Options, Included Certificates, Excluded Certificates, Allowed Custom Extensions, Allowed Extension,
 		Allowed Forced Command Pattern, Allowed Principal Pattern, Allowed Private Key Algorithm, Allowed Source Address, Extension,
 		Principal, Source Address, Destination Address, Service Module Classes, Binding Hostnames, Bundle Certificate Collection,
-		Target Group`},
+		Target Group, Certwright:look-at`},
 	{refers, `
 		Workflow, Workflow Block, Credential, Secondary Credential, Proxy Credential, Certificate Authority, Approved Issuer, Consumers,
 		Application Group DN, Ticket DN, Work DN, ACME Account DN, Discovered By DN, Certificate, Private Key Password Credential,
@@ -32,7 +32,7 @@ var traits = []trait{
 		Onboard Discovery Dn, Enrollment Application DN, Primary Application DN, Log View Server, Log Server,
 		Enrollment Agent Certificate, Second Certificate Authority, Third Certificate Authority, Scep Certificate Authority,
 		Operational Certificate DN, Time Stamping Certificate DN, Owner Object, Signing Key DN, SSH CA Template DN,
-		Certificate Container, Authentication Credential, Credential Connector, PolicyDN, Assets`},
+		Certificate Container, Certwright:service-credential, Authentication Credential, Credential Connector, PolicyDN, Assets`},
 	{flag, `
 		Disabled, Notification Disabled, Validation Disabled, Network Validation Disabled, File Validation Disabled,
 		Key Store Validation Disabled, Use Specified Host, Use Common Name, Use DNS SubjectAltName, Detect All SSL TLS Protocols,
@@ -48,7 +48,7 @@ var traits = []trait{
 		Mandatory, Policyable, Render Hidden, Render Read Only, Single, Date Only, Processing Enabled, Standby Mode, Teams Enabled,
 		Teams Required, Closed Group, Automatic Provisioning Disabled, Exclude Expired Certificates,
 		Exclude Historical Certificates, Exclude Revoked Certificates, Light Run, CDP AIA Verification Disabled,
-		Trust Store Management Disabled, CA Issuer Monitor Disabled, EC2 Assigned Role`},
+		Trust Store Management Disabled, CA Issuer Monitor Disabled, EC2 Assigned Role, Certwright:all-or-nothing`},
 
 	{classes, `Associated Classes`},
 

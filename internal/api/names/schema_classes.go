@@ -43,9 +43,16 @@ const (
 	oauth   = `OAuth Token Application Id, OAuth Token Credential, OAuth Token Scope, `
 	unseen  = `Network Validation Disabled, File Validation Disabled, `
 	keys    = `Key Store, Key Store Credential, `
+
+	// of applications of ours
+	files   = `Certificate File, Private Key File, Certificate Chain File, Overwrite Existing Chain, Private Key Syntax, Bundle Certificate, `
+	unit    = `Certwright:service-unit, `
+	told    = unit + `Certwright:check-command, Certwright:reload-command, `
+	program = `Certwright:service-program, Certwright:service-config, `
 )
 
-// classRows is the vendor's whole hierarchy, what others derive from first.
+// classRows is the vendor's whole hierarchy with the applications of ours in it, what
+// others derive from first.
 var classRows = []classRow{
 	// what other classes take their attributes from
 	{"Top", "", "", `
@@ -138,20 +145,31 @@ var classRows = []classRow{
 		Certificate Installed, Certificate File, File Permissions Enabled, File Owner: User, File Owner: Group, File Permissions: User,
 		File Permissions: Group, Private Key Password Credential, Key Encryption Algorithm, Key Store Vault Id, Restart Application,
 		Ticket DN, Grouping Id, Discovered By DN, Discovered On, Placement Id, Remote One To Many Generation, Agent Validate Now, Created By,
-		Adaptable Workflow Approvers, Adaptable Workflow Reference ID, Adaptable Workflow Stage`},
+		Adaptable Workflow Approvers, Adaptable Workflow Reference ID, Adaptable Workflow Stage, Certwright:look-at, Certwright:look-time`},
 	{"Basic", application, "Application Base", `Certificate File, Network Validation Disabled`},
-	{"Apache", application, "Application Base", unseen + `
-		Certificate File, Private Key File, Certificate Chain File, Overwrite Existing Chain, Private Key Location, Client Tools Path,
+	{"Apache", application, "Application Base", unseen + program + unit + `
+		Bundle Certificate, Private Key Syntax, Certificate File, Private Key File, Certificate Chain File, Overwrite Existing Chain, Private Key Location, Client Tools Path,
 		Protection Type, Softcard Identifier, OCS Identifier, Partition Password Credential, Slot Number, Private Key Label, PBES2 Algorithm,
 		Application ID, KMDATA Key File`},
-	{"PEM", application, "Application Base", unseen + `
-		Certificate File, Private Key File, Certificate Chain File, Overwrite Existing Chain, Private Key Syntax, PBES2 Algorithm`},
-	{"PKCS#12", application, "Application Base", unseen + `
-		Certificate File, Friendly Name, Create Store, Replace Store, Recycle Alias, Bundle Certificate, Certificate Chain File`},
-	{"JKS", application, "Application Base", unseen + keys + `
+	{"PEM", application, "Application Base", unseen + told + `
+		Certificate File, Private Key File, Certificate Chain File, Overwrite Existing Chain, Private Key Syntax, PBES2 Algorithm,
+		Bundle Certificate`},
+	{"PKCS#12", application, "Application Base", unseen + told + `
+		Certificate File, Friendly Name, Create Store, Replace Store, Recycle Alias, Bundle Certificate, Certificate Chain File,
+		Overwrite Existing Chain`},
+	{"JKS", application, "Application Base", unseen + told + keys + `
 		Certificate Label, Store Type, Create Store, Replace Store, Recycle Alias, Java Vendor, Version, Keytool Path, Private Key Location,
 		Protection Type, Slot Number, Softcard Identifier, Backup Store, Temp Certificate Label, Use External Process, Key Algorithm,
 		Key Store Validation Disabled, Disable SSH History`},
+	{"NGINX", application, "Application Base", unseen + files + program + unit},
+	{"HAProxy", application, "Application Base", unseen + files + program + unit + `Certwright:service-socket, Certwright:service-pid-file`},
+	{"Tomcat", application, "Application Base", unseen + files + told + keys + `
+		Certificate Label, Store Type, Friendly Name, Create Store, Replace Store, Certwright:service-socket, Certwright:service-credential`},
+	{"Postfix", application, "Application Base", unseen + files + program},
+	{"Dovecot", application, "Application Base", unseen + files + program},
+	{"PostgreSQL", application, "Application Base", unseen + files + unit + `Certwright:service-config`},
+	{"Command", application, "Application Base", unseen + files + told},
+	{"Kubernetes", application, "Application Base", unseen + `Certwright:namespace, Certwright:secret-name, Certwright:api-ca`},
 	{"CAPI", application, "Application Base", unseen + `
 		Friendly Name, Store Name, Non-Exportable, Private Key Trustee, Update IIS, Web Site Name, Binding IP Address, Binding Port,
 		Hostname, Create Binding, Crypto Service Provider, Private Key Location, Private Key Label, Delete Previous Cert And Key`},
@@ -257,7 +275,7 @@ var classRows = []classRow{
 		Last Notification, Last Renewed On, Last Renewed By, Last Evaluated On, Issued To, Origin, Discovered On, Discovered By DN, Grouping Id,
 		Trusted Status, Validation State, Last Validation State Update, Transaction Id, Created By, License Count, Server Type,
 		Adaptable Workflow Approvers, Adaptable Workflow Reference ID, Adaptable Workflow Stage, Scep Transaction Id,
-		EST ReEnrollment In Progress`},
+		EST ReEnrollment In Progress, Certwright:all-or-nothing`},
 	{"X509 Certificate Validation", "", "Validation Base", `
 		Network Validation Disabled, Use Common Name, Use DNS SubjectAltName, Detect All SSL TLS Protocols, Validate Chain Returned By Host`},
 	{"X509 Certificate", clm.AnyCertificate, "X509 Certificate Base, X509 Certificate Validation", `

@@ -1,6 +1,9 @@
 package names
 
 import (
+	"maps"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -178,6 +181,13 @@ func TestHas(t *testing.T) {
 		{"what an authority understands, of an application", "Apache", "DigiCert CA:Request Id", false},
 		{"a custom field", "Policy", "{8d9c1b0e-0000-4000-8000-00000000000a}", true},
 		{"a setting of ours", "X509 Certificate", "Certwright:consumers", false},
+		{"an attribute of ours", "X509 Certificate", "Certwright:all-or-nothing", true},
+		{"an attribute of ours, of another class", "X509 Certificate", "Certwright:look-at", false},
+		{"an attribute of ours, inherited", "Basic", "Certwright:look-at", true},
+		{"an attribute of ours, of one of our classes", "nginx", "Certwright:service-config", true},
+		{"an attribute of ours, of some of our classes", "NGINX", "Certwright:secret-name", false},
+		{"a program that nobody would run", "NGINX", "Certwright:reload-command", false},
+		{"an attribute of the vendor's, of one of our classes", "Postfix", "Private Key File", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d, ok := ClassNamed(c.class)
@@ -239,7 +249,7 @@ func TestContains(t *testing.T) {
 		{"Policy",
 			[]string{"Policy", "Device", "Jump Server", "Workflow", "X509 Certificate", "Microsoft CA", "Password Credential", "X509 Intermediate Root Certificate"},
 			[]string{"Certificate Authority Base", "HTTP CA Base", "X509 Certificate Base", "Credential Base", "Apache", "Top", "User"}},
-		{"Device", []string{"Basic", "PEM Trust Store", "Adaptable Bulk App"}, []string{"Application Base", "Device", "Policy"}},
+		{"Device", []string{"Basic", "NGINX", "PEM Trust Store", "Adaptable Bulk App"}, []string{"Application Base", "Device", "Policy"}},
 		{"Identity Root", []string{"User", "Group"}, []string{"Person"}},
 		{"Metadata Root", []string{"Metadata Text", "Metadata Choice"}, []string{"Metadata Base"}},
 		{"Venafi Platform", []string{"Certificate Manager"}, []string{"Service Module"}},
@@ -263,6 +273,43 @@ func TestContains(t *testing.T) {
 	}
 }
 
+// TestApplicationKinds are the names by which drivers are found.
+func TestApplicationKinds(t *testing.T) {
+	for vendor, kind := range map[string]string{
+		"Apache": "apache", "PEM": "pem", "PKCS#12": "pkcs#12", "JKS": "jks", "NGINX": "nginx", "HAProxy": "haproxy", "Tomcat": "tomcat",
+		"Postfix": "postfix", "Dovecot": "dovecot", "PostgreSQL": "postgresql", "Command": "command", "Kubernetes": "kubernetes",
+	} {
+		if class, _ := Class(vendor); class != clm.ApplicationClass(kind) {
+			t.Errorf("%s is of class %s, want %s", vendor, class, clm.ApplicationClass(kind))
+		}
+		if d, ok := ClassNamed(vendor); !ok || !d.Derives("Application Base") || d.Abstract {
+			t.Errorf("%s is no class of applications", vendor)
+		}
+	}
+}
+
+// TestMigrationRenames lets no attribute that a migration renames have another name here.
+func TestMigrationRenames(t *testing.T) {
+	text, err := os.ReadFile("../../store/migrations/0006_push.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	renamed := map[string]map[string]string{}
+	for _, form := range []string{`'"tpp:(.+)":', '"(.+)":'`, `'"attr":"tpp:(.+)"', '"attr":"(.+)"'`} {
+		renamed[form] = map[string]string{}
+		for _, m := range regexp.MustCompile(form).FindAllStringSubmatch(string(text), -1) {
+			renamed[form][m[1]] = m[2]
+			if got := Attr(m[1]); got != clm.Attr(m[2]) || AttrName(got) != m[1] {
+				t.Errorf("%s becomes %s, but it is %s", m[1], m[2], got)
+			}
+		}
+	}
+	forms := slices.Collect(maps.Values(renamed))
+	if len(forms[0]) == 0 || !maps.Equal(forms[0], forms[1]) {
+		t.Errorf("got %d names of own values and %d of policy", len(forms[0]), len(forms[1]))
+	}
+}
+
 // TestAttrNamed has a row for every trait, and for attributes that no table lists.
 func TestAttrNamed(t *testing.T) {
 	for _, c := range []struct {
@@ -275,7 +322,11 @@ func TestAttrNamed(t *testing.T) {
 		{"several references of a folder's own", "Workflow",
 			AttrDef{Name: "Workflow", Attr: clm.Workflows, Syntax: 7, Guarded: true, listed: true}},
 		{"yes or no, and never inherited", "Disabled", AttrDef{Name: "Disabled", Attr: clm.Off, Syntax: 5, Property: 16, Flag: true, listed: true}},
-		{"what the server says", "Last Pushed On", AttrDef{Name: "Last Pushed On", Attr: "tpp:Last Pushed On", Syntax: 5, Property: 16, Computed: true, listed: true}},
+		{"what the server says", "Last Pushed On", AttrDef{Name: "Last Pushed On", Attr: clm.PushedOn, Syntax: 5, Property: 16, Computed: true, listed: true}},
+		{"one of ours", "certwright:Service-Unit", AttrDef{Name: "Certwright:service-unit", Attr: clm.ServiceUnit, Syntax: 5, Property: 16, Policyable: true, listed: true}},
+		{"one of ours with several values", "Certwright:look-at", AttrDef{Name: "Certwright:look-at", Attr: clm.LookAt, Syntax: 5, Policyable: true, listed: true}},
+		{"one of ours that is yes or no", "Certwright:all-or-nothing",
+			AttrDef{Name: "Certwright:all-or-nothing", Attr: clm.AllOrNothing, Syntax: 5, Property: 16, Policyable: true, Flag: true, listed: true}},
 		{"what nobody may write", "GUID", AttrDef{Name: "GUID", Attr: "tpp:GUID", Syntax: 5, Property: 16 | 8, Computed: true, listed: true}},
 		{"what nobody sees", "Password", AttrDef{Name: "Password", Attr: "tpp:Password", Syntax: 5, Property: 16 | 2, listed: true}},
 		{"what starts work", "Work To Do", AttrDef{Name: "Work To Do", Attr: "tpp:Work To Do", Syntax: 5, Property: 16 | 2, Flag: true, Trigger: true, listed: true}},

@@ -19,8 +19,8 @@ var computed = map[string]func(core.View) []string{
 	"Creation Date": func(v core.View) []string { return one(attrDate(time.UnixMicro(v.Created))) },
 	"Driver Name":   driverName,
 
-	"Stage":      ofWork(func(o *core.Open) string { return strconv.Itoa(progressOf(o).Stage) }),
-	"Status":     ofWork(func(o *core.Open) string { return progressOf(o).Status }),
+	"Stage":      inProgress(func(p progress) string { return strconv.Itoa(p.Stage) }),
+	"Status":     inProgress(func(p progress) string { return p.Status }),
 	"In Error":   ofWork(func(o *core.Open) string { return when(o.State == clm.Stopped) }),
 	"In Process": ofWork(func(o *core.Open) string { return when(o.State == clm.Processing) }),
 	"Work To Do": func(v core.View) []string {
@@ -30,7 +30,10 @@ var computed = map[string]func(core.View) []string{
 		return ofWork(func(o *core.Open) string { return when(o.State != clm.Stopped) })(v)
 	},
 	"Provisioning Work To Do": func(v core.View) []string {
-		if !v.Class.Is(clm.Application) {
+		switch {
+		case v.Class.Is(clm.CertificateBase):
+			return one(when(v.Installing.Waiting > 0))
+		case !v.Class.Is(clm.Application):
 			return nil
 		}
 		return ofWork(func(o *core.Open) string { return when(o.State != clm.Stopped) })(v)
@@ -53,8 +56,18 @@ var computed = map[string]func(core.View) []string{
 			return one("Revoked")
 		case v.Revocation.IsKnown():
 			return one("Revocation Pending")
+		case v.Revocation.IsHeld():
+			return one("Suspended")
 		}
 		return nil
+	},
+
+	"Last Pushed On": func(v core.View) []string {
+		at, err := time.Parse(time.RFC3339, clm.Setting{Values: v.Own[clm.PushedOn]}.First())
+		if err != nil {
+			return nil
+		}
+		return one(attrDate(at))
 	},
 
 	"Consumers":   func(v core.View) []string { return dnTexts(v.Consumers) },
@@ -108,6 +121,20 @@ func ofWork(say func(*core.Open) string) func(core.View) []string {
 	}
 }
 
+// inProgress says something about how far the work under way for the object has come. What
+// is queued for an application has not begun.
+func inProgress(say func(progress) string) func(core.View) []string {
+	return func(v core.View) []string {
+		switch {
+		case v.Open == nil && v.Installing.IsOver(), v.Open != nil && v.Open.State == clm.Queued && v.Class.Is(clm.Application):
+			return nil
+		case v.Open == nil:
+			return one(say(installProgress(v.Installing)))
+		}
+		return one(say(progressOf(v.Open)))
+	}
+}
+
 func inUseID(v core.View) clm.VersionID {
 	if v.Version == nil {
 		return 0
@@ -147,6 +174,8 @@ var drivers = map[string]string{
 	"Google Cloud App": "appgooglecloudloadbalancer", "BlueCoat SSLVA": "appBlueCoat", "ConnectDirect": "appConnectDirect",
 	"DataPower": "appdatapower", "Imperva MX": "appimpervamx", "iPlanet": "appiplanet", "Palo Alto Network FW": "appPaloAlto",
 	"Riverbed SteelHead": "appriverbedsteelhead", "Tealeaf PCA": "apptealeafpca", "VAM nShield": "appvamnshield",
+	"NGINX": "appnginx", "HAProxy": "apphaproxy", "Tomcat": "apptomcat", "Postfix": "apppostfix", "Dovecot": "appdovecot",
+	"PostgreSQL": "apppostgresql", "Command": "appcommand", "Kubernetes": "appkubernetes",
 	"Self Signed CA": "caselfsigned", "Microsoft CA": "camicrosoft", "OpenSSL CA": "caopenssl", "Adaptable CA": "caadaptable",
 }
 

@@ -120,7 +120,7 @@ var configResults = &results{
 		{clm.Unsupported, "number", 3},
 		{clm.Unsupported, "", 8},
 		{clm.Busy, "", 8}, {clm.InError, "", 8}, {clm.Disabled, "", 8}, {clm.Unmanaged, "", 8}, {clm.NeedsCSR, "", 8}, {clm.Violation, "", 8},
-		{clm.NotIssued, "", 8}, {clm.Unwritten, "", 502},
+		{clm.NotIssued, "", 8}, {clm.NoKey, "", 8}, {clm.Unwritten, "", 502},
 	},
 }
 
@@ -128,6 +128,7 @@ var configResults = &results{
 var refusals = map[clm.Kind]string{
 	clm.Busy: "Work is under way.", clm.InError: "Work has failed and is to be retried or reset.", clm.Disabled: "Processing is disabled.",
 	clm.Unmanaged: "The management type does not allow it.", clm.NeedsCSR: "A signing request is needed.", clm.NotIssued: "There is no certificate.",
+	clm.NoKey: "There is no private key.",
 }
 
 // configQuery is what all Config calls together take.

@@ -97,7 +97,7 @@ func allBut(need clm.Rights) clm.Rights { // nor any that would bring it along
 // is answered 400, what may be seen but not done 7, and what may be done is done.
 func TestConfigNeedsRights(t *testing.T) {
 	t.Parallel()
-	rig := coretest.New(t, copyOfFirst(t), coretest.Options{Idle: true})
+	rig := coretest.New(t, coretest.SQLite(t), coretest.Options{Idle: true})
 	r := newRightsRig(t, rig)
 	for n, s := range standings {
 		for _, g := range guarded {

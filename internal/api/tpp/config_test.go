@@ -86,7 +86,7 @@ func TestSchemaAttributes(t *testing.T) {
 // clearly with one more, and with a body that is too large.
 func TestWriteManyValues(t *testing.T) {
 	t.Parallel()
-	rig := coretest.New(t, copyOfFirst(t), coretest.Options{Idle: true})
+	rig := coretest.New(t, coretest.SQLite(t), coretest.Options{Idle: true})
 	r := newRightsRig(t, rig)
 	r.give([2]func(clm.Rights) clm.Rights{nil, just}, "u", clm.Write)
 	write := func(values []string) string {

@@ -59,8 +59,9 @@ func detailsReply(d core.Details) facts {
 		"ProcessingDetails":  processingFacts(d),
 		"RenewalDetails":     renewalFacts(d.Path),
 		"ValidationDetails": facts{
-			"NetworkValidationDisabled": isOn("Network Validation Disabled"), "ValidationDisabled": isOn("Validation Disabled"), "ValidationState": "Blank",
-		},
+			"NetworkValidationDisabled": isOn("Network Validation Disabled"), "ValidationDisabled": isOn("Validation Disabled"),
+			"ValidationState": validationStates[d.Validation.State],
+		}.withValidated(d.Validation.Last),
 	}
 	if place.IsOff() {
 		r["Disabled"] = true
@@ -69,6 +70,17 @@ func detailsReply(d core.Details) facts {
 	r.add("Description", strings.Join(place.Own[clm.Description], ""))
 	r.add("Origin", strings.Join(place.Own[clm.Origin], ""))
 	return r
+}
+
+// validationStates are the vendor's words for how a certificate was found.
+var validationStates = map[core.ValidationState]string{core.NotValidated: "Blank", core.FoundInUse: "Success", core.NotInUse: "Failure"}
+
+// withValidated tells when somebody has looked, if somebody has.
+func (f facts) withValidated(last time.Time) facts {
+	if !last.IsZero() {
+		f["LastValidationStateUpdate"] = stamp(last)
+	}
+	return f
 }
 
 // certificateFacts describes the certificate in use.
@@ -114,6 +126,7 @@ func certificateFacts(v clm.Version, r clm.Revocation) facts {
 // when it was asked for, and when relying parties came to see it.
 func (f facts) addRevocation(r clm.Revocation) {
 	if !r.IsKnown() {
+		f.addHold(r)
 		return
 	}
 	f["RevocationStatus"], f["RevocationReason"] = "Pending", int(r.Reason)
@@ -127,6 +140,13 @@ func (f facts) addRevocation(r clm.Revocation) {
 		if !at.IsZero() {
 			f[name] = stamp(at)
 		}
+	}
+}
+
+// addHold tells that the certificate is on hold, of which the page knows nothing.
+func (f facts) addHold(r clm.Revocation) {
+	if r.IsHeld() {
+		f["RevocationStatus"], f["RevocationReason"], f["SuspensionDate"] = "Suspended", int(clm.CertificateHold), stamp(r.Held)
 	}
 }
 
@@ -167,8 +187,9 @@ func processingFacts(d core.Details) facts {
 		if len(d.Open.Gates) > 0 {
 			f["TicketDN"] = clm.DN(core.TicketsDN).Child(string(d.Open.Gates[0].ID))
 		}
-	case d.Installing:
-		f["Stage"], f["Status"] = stages[clm.Place].number, stages[clm.Place].name
+	case !d.Installing.IsOver():
+		p := installProgress(d.Installing)
+		f["Stage"], f["Status"] = p.Stage, p.Status
 	default:
 		f.add("Status", keyStatus[d.Key])
 	}

@@ -30,9 +30,7 @@ type parameter func(w *wanted, name string, values []string) error
 
 // parameters are those of the vendor's page of GET Certificates, in lower case.
 // Names that the page does not have are ignored, since newer clients send newer
-// filters. Certificates are not validated here yet: their state is Blank, and that
-// some say by Validation Disabled that they shall not be is no filter: the value is
-// kept and shown, but not searched for, so that here nobody has switched it off.
+// filters.
 var parameters = map[string]parameter{
 	"thumbprint":         texts(func(w *wanted) *[]string { return &w.Thumbprints }, bareHex),
 	"serial":             texts(func(w *wanted) *[]string { return &w.Serials }, bareHex),
@@ -81,11 +79,11 @@ var parameters = map[string]parameter{
 	"stageless":      stage(func(n int, all []int) bool { return n < slices.Max(all) }),
 
 	"validationstate":           readState,
-	"networkvalidationdisabled": readNobody,
-	"validationdisabled":        readNobody,
-	"chainvalidationfailure":    nothing,
-	"tlsvalidationfailure":      nothing,
-	"ssltlsprotocol":            nothing,
+	"networkvalidationdisabled": flags(func(w *wanted) **bool { return &w.NoLook }),
+	"validationdisabled":        flags(func(w *wanted) **bool { return &w.NoValidate }),
+	"chainvalidationfailure":    failures(chainCodes, func(w *wanted, set uint32) { w.Chain = core.ChainSeen(set) }),
+	"tlsvalidationfailure":      failures(endEntityCodes, func(w *wanted, set uint32) { w.Leaf = core.LeafSeen(set) }),
+	"ssltlsprotocol":            readProtocols,
 
 	"limit":  number(1, func(w *wanted, n int) { w.Limit = n }),
 	"offset": number(0, func(w *wanted, n int) { w.Offset = n }),
@@ -350,23 +348,47 @@ func earlier(s *core.Span, t time.Time) {
 	}
 }
 
-// readState reads the states of validation, of which there is only one yet.
+// readState reads the states of validation. What is none of them has no certificates.
 func readState(w *wanted, _ string, values []string) error {
-	blank := slices.ContainsFunc(values, func(v string) bool { return strings.EqualFold(v, "Blank") })
-	w.Nothing = w.Nothing || !blank
+	for state, name := range validationStates {
+		if slices.ContainsFunc(values, func(v string) bool { return strings.EqualFold(v, name) }) {
+			w.Seen = append(w.Seen, state)
+		}
+	}
+	slices.Sort(w.Seen)
+	w.Nothing = w.Nothing || len(w.Seen) == 0
 	return nil
 }
 
-// readNobody is a flag that nobody has.
-func readNobody(w *wanted, name string, values []string) error {
-	_, no, err := readFlags(name, values)
-	w.Nothing = w.Nothing || !no
-	return err
+// failures is a parameter of codes, by name or number. Those that never occur have no
+// certificates.
+func failures(of []code, set func(*wanted, uint32)) parameter {
+	return func(w *wanted, _ string, values []string) error {
+		var bits uint32
+		for _, c := range of {
+			if slices.ContainsFunc(values, c.isCalled) {
+				bits |= c.bits
+			}
+		}
+		set(w, bits)
+		w.Nothing = w.Nothing || bits == 0
+		return nil
+	}
 }
 
-// nothing is a parameter about failures that have not been looked for.
-func nothing(w *wanted, _ string, _ []string) error {
-	w.Nothing = true
+func (c code) isCalled(v string) bool {
+	return strings.EqualFold(v, c.name) || v == strconv.FormatUint(uint64(c.bits), 10)
+}
+
+// readProtocols reads versions of SSL and TLS that services were found to speak. Nobody
+// looks for those of SSL.
+func readProtocols(w *wanted, _ string, values []string) error {
+	for _, version := range slices.Sorted(maps.Keys(protocolCodes)) {
+		if slices.ContainsFunc(values, protocolCodes[version].isCalled) {
+			w.Versions = append(w.Versions, version)
+		}
+	}
+	w.Nothing = w.Nothing || len(w.Versions) == 0
 	return nil
 }
 

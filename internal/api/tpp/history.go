@@ -1,7 +1,6 @@
 package tpp
 
 import (
-	"net/http"
 	"strconv"
 	"strings"
 
@@ -32,17 +31,4 @@ func (a *api) previousVersions(c *call, in *pastQuery) answer {
 		}
 		return ok(map[string]any{"PreviousVersions": versions}), err
 	})
-}
-
-// validationResults serves GET Certificates/{guid}/ValidationResults. Nothing is
-// validated yet, so there is nothing to be told.
-func (a *api) validationResults(c *call) answer {
-	found := a.withGUID(c, detailing, func(id clm.ObjectID) (answer, error) {
-		_, err := a.core.Details(c.Context(), c.who(), id)
-		return answer{status: http.StatusNoContent}, err
-	})
-	if found.status == http.StatusBadRequest {
-		found.status = http.StatusNotFound
-	}
-	return found
 }

@@ -31,6 +31,10 @@ var eventDefs = map[string]eventDef{
 	"prolong key":   {6, "API Key Prolonged", false},
 	"put principal": {7, "Identity Changed", false},
 
+	"begin session":       {134, "Session Begun", false},
+	"end session":         {135, "Session Ended", false},
+	"put service account": {136, "Service Account Changed", false},
+
 	"add group":          {8, "Group Created", false},
 	"add members":        {9, "Group Members Added", false},
 	"remove members":     {10, "Group Members Removed", false},
@@ -64,6 +68,19 @@ var eventDefs = map[string]eventDef{
 	"check revocation":     {32, "Certificate Revocation Checked", false},
 	"orphan":               {33, "Certificate Orphaned", false},
 	"rehearse":             {34, "State Rehearsed", false},
+	"push":                 {35, "Certificate Push Requested", false},
+	"host key":             {36, "Host Key Learnt", false},
+	"validate":             {37, "Certificate Validated", false},
+	"suspend":              {38, "Certificate Suspension Requested", false},
+	"reinstate":            {39, "Certificate Reinstatement Requested", false},
+	"hold":                 {40, "Certificate Suspension", true},
+	"release":              {41, "Certificate Reinstatement", true},
+	"regenerate":           {42, "Certificate Regeneration Requested", false},
+	"reissue":              {43, "Certificate Reissue Requested", false},
+	"rollback":             {44, "Certificate Rolled Back", false},
+	"remove record":        {45, "Certificate Record Removed", false},
+	"upload request":       {46, "Signing Request Uploaded", false},
+	"forget requests":      {47, "Signing Requests Forgotten", false},
 
 	"create":      {48, "Object Created", false},
 	"put":         {49, "Object Changed", false},
@@ -80,12 +97,16 @@ var eventDefs = map[string]eventDef{
 	"undefine field":   {59, "Custom Field Removed", false},
 	"clear field":      {60, "Custom Field Values Removed", false},
 	"assign engines":   {61, "Processing Engines Assigned", false},
+	"create group":     {62, "Certificate Group Created", false},
+	"name group":       {63, "Certificate Group Named", false},
+	"assign":           {64, "Certificates Moved to Group", false},
 
 	"create ticket": {80, "Workflow Ticket Created", false},
 	"decide":        {81, "Workflow Ticket Answered", false},
 	"delete ticket": {82, "Workflow Ticket Deleted", false},
 	"ask":           {83, "Approval Asked For", false},
 
+	"read private key":    {108, "Private Key Read", false},
 	"add secret":          {96, "Secret Added", false},
 	"change secret":       {97, "Secret Changed", false},
 	"retrieve secret":     {98, "Secret Retrieved", false},
@@ -161,7 +182,7 @@ func eventOf(e core.LogEntry) logEvent {
 		return shown
 	}
 	def, severity := defOf(e), severityInfo
-	if e.Outcome != core.LogOK || def.work && e.Detail != "" {
+	if e.Outcome != core.LogOK || def.work && e.Detail != "" && !strings.HasPrefix(e.Detail, core.Printed) {
 		severity = severityError
 	} else if e.Action == "private key mismatch" {
 		severity = severityWarning

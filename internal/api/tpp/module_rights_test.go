@@ -43,7 +43,7 @@ var guardedModules = []struct {
 // TestModulesNeedRights tries the calls of the other modules in every standing.
 func TestModulesNeedRights(t *testing.T) {
 	t.Parallel()
-	rig := coretest.New(t, copyOfFirst(t), coretest.Options{Idle: true})
+	rig := coretest.New(t, coretest.SQLite(t), coretest.Options{Idle: true})
 	r, ctx := newRightsRig(t, rig), context.Background()
 	must := func(err error) {
 		t.Helper()

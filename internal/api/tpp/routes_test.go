@@ -48,7 +48,7 @@ func TestEveryRouteDeclaresItsScope(t *testing.T) {
 // TestOnlyTheOpenRoutesAreOpen calls every route without a token.
 func TestOnlyTheOpenRoutesAreOpen(t *testing.T) {
 	t.Parallel()
-	rig := coretest.New(t, copyOfFirst(t), coretest.Options{Idle: true})
+	rig := coretest.New(t, coretest.SQLite(t), coretest.Options{Idle: true})
 	h := Handler(rig.Core, Options{})
 	for _, r := range routes {
 		w := httptest.NewRecorder()
@@ -73,7 +73,7 @@ func TestParam(t *testing.T) {
 // TestPanicIsAnswered tells the client nothing and the log everything.
 func TestPanicIsAnswered(t *testing.T) {
 	t.Parallel()
-	rig := coretest.New(t, copyOfFirst(t), coretest.Options{Idle: true})
+	rig := coretest.New(t, coretest.SQLite(t), coretest.Options{Idle: true})
 	a := Handler(rig.Core, Options{}).(*api)
 	r := route{"GET", "/vedsdk", open, func(*api, *call) answer { panic("hunter2") }}
 	w := httptest.NewRecorder()
@@ -86,7 +86,7 @@ func TestPanicIsAnswered(t *testing.T) {
 // TestBodiesHaveALimit answers a body that is too large with 413.
 func TestBodiesHaveALimit(t *testing.T) {
 	t.Parallel()
-	rig := coretest.New(t, copyOfFirst(t), coretest.Options{Idle: true})
+	rig := coretest.New(t, coretest.SQLite(t), coretest.Options{Idle: true})
 	w := httptest.NewRecorder()
 	body := strings.NewReader(`{"Username":"` + strings.Repeat("x", maxBody) + `"}`)
 	Handler(rig.Core, Options{}).ServeHTTP(w, httptest.NewRequest("POST", "/vedsdk/authorize", body))

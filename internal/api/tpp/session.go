@@ -60,6 +60,7 @@ func (a *api) authenticate(c *call) *answer {
 		session, err := a.core.Session(c.Context(), token)
 		switch {
 		case err == nil:
+			session.Actor.Via = "tpp"
 			c.session = session
 			return nil
 		case errors.Is(err, clm.NotFound):

@@ -19,7 +19,7 @@ import (
 // fault of ours tells the client nothing.
 func TestSSHFailuresHaveTexts(t *testing.T) {
 	t.Parallel()
-	rig := coretest.New(t, copyOfFirst(t), coretest.Options{Idle: true})
+	rig := coretest.New(t, coretest.SQLite(t), coretest.Options{Idle: true})
 	a := Handler(rig.Core, Options{}).(*api)
 	c := &call{Request: httptest.NewRequest("POST", "/vedsdk/sshcertificates/request", nil), route: sshRoutes[0]}
 	text := func(err error) (int, string) {

@@ -37,6 +37,7 @@ var stages = map[clm.Stage]struct {
 	clm.Configure: {1000, "Configure Application"},
 	clm.Reload:    {1100, "Restart Application"},
 	clm.Verify:    {1200, "End Processing"},
+	clm.Settle:    {1200, "End Processing"},
 	clm.RevokeAt:  {1400, "Revocation"},
 }
 
@@ -52,7 +53,7 @@ func progressOf(o *core.Open) progress {
 	s := stages[o.Stage]
 	switch o.State {
 	case clm.Queued:
-		if o.Reason == byRequest {
+		if o.Action == string(core.ActionCreate) || o.Action == "" && o.Reason == byRequest {
 			return progress{0, statusRequested, false}
 		}
 		return progress{0, statusQueued, false}
@@ -73,6 +74,17 @@ func progressOf(o *core.Open) progress {
 		return progress{s.number, fmt.Sprintf("%s failed with error: %s It is tried again at %s.", s.name, o.Note, isoDate(o.NotBefore)), false}
 	}
 	return progress{s.number, s.name, false}
+}
+
+// installProgress says how a certificate stands whose applications are still to get it:
+// where they begin, until all have got it. What has failed is told when the others are
+// done, and of the applications themselves.
+func installProgress(i core.Installing) progress {
+	s := stages[clm.Place]
+	if i.Waiting > 0 || i.Failed == 0 {
+		return progress{s.number, s.name, false}
+	}
+	return progress{s.number, fmt.Sprintf("%s failed with error: It could not be installed in %d of its applications.", s.name, i.Failed), false}
 }
 
 // isOpen reports whether o is work that still stands between its place and a

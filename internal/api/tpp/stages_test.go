@@ -1,6 +1,7 @@
 package tpp
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -11,9 +12,11 @@ import (
 // TestEveryStageHasANumber lets no stage be added to a plan that this dialect
 // cannot show.
 func TestEveryStageHasANumber(t *testing.T) {
-	for _, s := range clm.Plan(clm.Enroll) {
-		if _, ok := stages[s]; !ok && s != clm.End {
-			t.Errorf("stage %s has no number", s)
+	for _, op := range []clm.Op{clm.Enroll, clm.Install, clm.Revoke, clm.Abandon} {
+		for _, s := range clm.Plan(op) {
+			if _, ok := stages[s]; !ok && s != clm.End {
+				t.Errorf("stage %s has no number", s)
+			}
 		}
 	}
 }
@@ -43,5 +46,33 @@ func TestProgress(t *testing.T) {
 				t.Errorf("got %+v, want %+v", got, c.want)
 			}
 		})
+	}
+}
+
+// TestInstallProgress tells of failures when nothing else is under way any more.
+func TestInstallProgress(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		of   core.Installing
+		want string
+	}{
+		{"on its way to two", core.Installing{Waiting: 2}, "Install Certificate"},
+		{"on its way to one, where another has failed", core.Installing{Waiting: 1, Failed: 1}, "Install Certificate"},
+		{"all that are left have failed", core.Installing{Failed: 2}, "Install Certificate failed with error: It could not be installed in 2 of its applications."},
+	} {
+		if got := installProgress(c.of); got != (progress{800, c.want, false}) {
+			t.Errorf("%s: got %+v", c.name, got)
+		}
+	}
+}
+
+// TestLastPushedOn has the vendor's form, whatever zone it was written in.
+func TestLastPushedOn(t *testing.T) {
+	for value, want := range map[string][]string{"2026-01-31T22:04:05-02:00": {"02/01/2026 00:04:05"}, "": nil, "soon": nil} {
+		v := core.View{}
+		v.Own = map[clm.Attr][]string{clm.PushedOn: {value}}
+		if got := computed["Last Pushed On"](v); !slices.Equal(got, want) {
+			t.Errorf("%q: got %q, want %q", value, got, want)
+		}
 	}
 }

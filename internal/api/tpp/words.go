@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/certwright/certwright/internal/api/names"
@@ -43,6 +44,8 @@ const (
 	fieldAttribute       = "attribute"
 	fieldUnseen          = "bound/unseen"
 	fieldReason          = "reason"
+	fieldUserType        = "type/user"
+	fieldSigningType     = "type/code-signing"
 )
 
 // wayOf finds the way in which e failed.
@@ -58,6 +61,10 @@ func wayOf(e *clm.Error) way {
 		return way{e.Kind, fieldNoName}
 	case e.Kind == clm.Exists && e.Field == "bound" && e.Value == "":
 		return way{e.Kind, fieldUnseen}
+	case e.Kind == clm.Unsupported && e.Field == "type" && e.Value == string(clm.UserCertificate):
+		return way{e.Kind, fieldUserType}
+	case e.Kind == clm.Unsupported && e.Field == "type" && e.Value == string(clm.CodeSigningCertificate):
+		return way{e.Kind, fieldSigningType}
 	}
 	return way{e.Kind, e.Field}
 }
@@ -97,12 +104,20 @@ func (o operation) say(e *clm.Error) saying {
 	if !ok {
 		s.text = internalText
 	}
-	value := e.Value
-	if e.Field == "class" {
-		value = names.ClassName(clm.Class(value))
-	}
-	fill := strings.NewReplacer("{subject}", e.Subject, "{value}", value, "{cause}", cause(e), "{attribute}", names.AttrName(clm.Attr(e.Field)))
+	fill := strings.NewReplacer("{subject}", e.Subject, "{value}", valueOf(e), "{cause}", cause(e), "{attribute}", names.AttrName(clm.Attr(e.Field)))
 	return saying{text: fill.Replace(s.text), phrase: fill.Replace(s.phrase), fault: s.fault}
+}
+
+// valueOf is the value of a failure in the vendor's terms: classes have their names, and
+// points at which work stands their numbers.
+func valueOf(e *clm.Error) string {
+	switch stage, isStage := stages[clm.Stage(e.Value)]; {
+	case e.Field == "class", e.Kind == clm.Unsupported && (e.Field == "type" || e.Field == "certificate" || e.Field == "application"):
+		return names.ClassName(clm.Class(e.Value))
+	case e.Kind == clm.Busy && isStage:
+		return strconv.Itoa(stage.number)
+	}
+	return e.Value
 }
 
 // cause is what is wrong with a signing request that is no base64; of no other
@@ -120,7 +135,7 @@ func (o operation) sayBreaches(breaches []clm.Breach) string {
 	for _, b := range breaches {
 		text, ok := o.rules[b.Rule]
 		if !ok {
-			text = ruleTexts[b.Rule]
+			text = names.RuleTexts[b.Rule]
 		}
 		texts = append(texts, strings.ReplaceAll(text, "{value}", b.Value))
 	}

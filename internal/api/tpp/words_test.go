@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/certwright/certwright/internal/api/names"
 	"github.com/certwright/certwright/internal/clm"
 	"github.com/certwright/certwright/internal/core"
 	"github.com/certwright/certwright/internal/coretest"
@@ -68,7 +69,30 @@ var operations = map[string]struct {
 		{clm.Invalid, fieldMissingDN}, {clm.Invalid, fieldTimeout}, {clm.Invalid, "dn"}, {clm.NotFound, ""}, {clm.Denied, ""},
 		{clm.Unwritten, "work"}, {clm.Unwritten, "application"}, {clm.Unnecessary, ""},
 	}},
+	"Push": {pushing, core.PushKinds, slices.Concat(linkWays, startWays, []way{{clm.Unnecessary, ""}})},
+	"Associate": {associating, slices.Concat(core.AssociateKinds, core.PushKinds), slices.Concat(linkWays, startWays, []way{
+		{clm.Unwritten, "consumers"}, {clm.Unnecessary, ""},
+	})},
+	"Dissociate": {dissociating, core.DissociateKinds, slices.Concat(linkWays[:len(linkWays)-2], []way{
+		{clm.NotFound, "bound"}, {clm.Unwritten, "application"}, {clm.Unwritten, "consumers"}, {clm.Denied, "orphan"},
+		{clm.Denied, "orphan/device"}, {clm.Denied, "orphan/unseen"},
+	})},
 	"Retrieve/{vaultid}": {keeping, core.RetrieveKinds, slices.Concat(outputWays, []way{{clm.Invalid, "vault-id"}, {clm.NotFound, ""}})},
+}
+
+// linkWays are those of calls about a certificate and applications; the last two are
+// not those of Dissociate.
+var linkWays = []way{
+	{clm.Invalid, fieldMissingDN}, {clm.Invalid, "applications"}, {clm.Invalid, "application"}, {clm.Invalid, "dn"}, {clm.Limited, ""}, {clm.NotFound, ""},
+	{clm.NotFound, "application"}, {clm.Denied, ""}, {clm.Denied, "application"}, {clm.Unsupported, "certificate"}, {clm.Unsupported, "application"},
+	{clm.Unwritten, "certificate/read"}, {clm.Unwritten, "application/read"}, {clm.Exists, "bound"}, {clm.Exists, fieldUnseen},
+}
+
+var startWays = []way{
+	{clm.Unsupported, "type"}, {clm.Unsupported, fieldUserType}, {clm.Unsupported, fieldSigningType}, {clm.Disabled, ""}, {clm.InError, ""},
+	{clm.Busy, "queued"}, {clm.Busy, ""}, {clm.NotIssued, ""}, {clm.Denied, "application/read"}, {clm.Unsupported, "driver"}, {clm.NotFound, "bound"},
+	{clm.Disabled, "application"}, {clm.InError, "application"}, {clm.Busy, "application"}, {clm.NoKey, "application"},
+	{clm.Busy, "application/queued"}, {clm.Unwritten, "work"},
 }
 
 var outputWays = []way{
@@ -117,6 +141,10 @@ func failureIn(w way) *clm.Error {
 		e.Field, e.Value = "authority", ""
 	case w.field == fieldNoName:
 		e.Field, e.Value = "name", ""
+	case w.field == fieldUserType:
+		e.Field, e.Value = "type", string(clm.UserCertificate)
+	case w.field == fieldSigningType:
+		e.Field, e.Value = "type", string(clm.CodeSigningCertificate)
 	case w.field == fieldUnseen:
 		e.Field, e.Value = "bound", ""
 	}
@@ -130,11 +158,11 @@ func TestEveryRuleHasWords(t *testing.T) {
 		clm.RuleEmail, clm.RuleIP, clm.RuleUPN, clm.RuleURI, clm.RuleKeyAlgorithm, clm.RuleKeySize, clm.RuleOrganization,
 		clm.RuleUnitMissing, clm.RuleUnitForbidden, clm.RuleProvince, clm.RuleWhitelistDNS, clm.RuleSubject, clm.RuleKeyReuse,
 	}
-	if len(all) != len(ruleTexts) {
-		t.Errorf("there are %d rules and %d texts", len(all), len(ruleTexts))
+	if len(all) != len(names.RuleTexts) {
+		t.Errorf("there are %d rules and %d texts", len(all), len(names.RuleTexts))
 	}
 	for _, rule := range all {
-		if ruleTexts[rule] == "" {
+		if names.RuleTexts[rule] == "" {
 			t.Errorf("no words for %s", rule)
 		}
 	}
@@ -144,7 +172,7 @@ func TestEveryRuleHasWords(t *testing.T) {
 // has room for one.
 func TestInternalErrorTellsNothing(t *testing.T) {
 	t.Parallel()
-	rig := coretest.New(t, copyOfFirst(t), coretest.Options{Idle: true})
+	rig := coretest.New(t, coretest.SQLite(t), coretest.Options{Idle: true})
 	a := Handler(rig.Core, Options{}).(*api)
 	c := &call{Request: httptest.NewRequest("POST", "/vedsdk", nil)}
 	secret := "hunter2"

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/tls"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -181,6 +182,9 @@ func (e *exchange) compareBody(want string, vars map[string]string) error {
 	case want == "?" && len(bytes.TrimSpace(e.body)) == 0:
 		return errors.New("got no body")
 	case want == "?":
+		return nil
+	case strings.HasPrefix(want, remembered):
+		vars[strings.TrimPrefix(want, remembered)] = base64.StdEncoding.EncodeToString(e.body)
 		return nil
 	case strings.HasPrefix(want, "{"), strings.HasPrefix(want, "["):
 		return compareJSON(want, e.body, vars)

@@ -31,12 +31,12 @@
 // In it "?" stands for any string, "?=name" for any string that is remembered as
 // name, "!=x" for any string but x, "#" for any number, "#=name" for any that is
 // remembered, a member "..." for further members, and ? alone for any body that is
-// not empty; in the phrase and in headers ? stands for any run of characters.
+// not empty, and ?=name alone for any that is remembered, in base64, as name; in the phrase and in headers ? stands for any run of characters.
 // {{name}} is replaced by what was remembered, in requests and responses;
 // {{name|query}} escapes it for a query or a form.
 //
 // A section named outline followed by a remembered name describes a file in
-// base64, a line for each thing in it. PEM is what is assumed; another format and
+// base64, or in PEM, a line for each thing in it. PEM is what is assumed; another format and
 // its passwords may follow, the key's last: see Outline.
 //
 //	-- outline data jks Store-Pass-123 Key-Pass-1234 --
@@ -67,6 +67,8 @@ type Host struct {
 	Handler http.Handler
 	Vars    map[string]string          // what is remembered from the start, for {{name}}
 	Clients map[string]tls.Certificate // client certificates, for @client
+
+	Certificates []tls.Certificate // what the server shows; none: one of its own
 
 	// Do carries out a section that is none of this package's own. What it puts into
 	// Vars may be used from then on.
@@ -112,7 +114,7 @@ func Talk(t *testing.T, archive *txtar.Archive, h *Host) {
 		h.Vars = map[string]string{}
 	}
 	server := httptest.NewUnstartedServer(h.Handler)
-	server.TLS = &tls.Config{ClientAuth: tls.RequestClientCert} // whom to trust is the handler's business
+	server.TLS = &tls.Config{Certificates: h.Certificates, ClientAuth: tls.RequestClientCert} // whom to trust is the handler's business
 	server.StartTLS()
 	defer server.Close()
 	c := &conversation{host: h, server: server}
@@ -152,7 +154,11 @@ func (c *conversation) section(t *testing.T, name, text string) error {
 		if len(words) < 2 {
 			return fmt.Errorf("an outline needs the name of what it describes")
 		}
-		file, err := base64.StdEncoding.DecodeString(c.host.Vars[words[1]])
+		data := c.host.Vars[words[1]]
+		file, err := base64.StdEncoding.DecodeString(data)
+		if strings.HasPrefix(data, "-----BEGIN ") {
+			file, err = []byte(data), nil
+		}
 		if err != nil {
 			return err
 		}

@@ -1,0 +1,263 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/certwright/certwright/internal/deploy"
+	"github.com/certwright/certwright/internal/deploy/remote"
+	"github.com/certwright/certwright/internal/pki"
+)
+
+// Limits of what is done to a service at a time.
+const (
+	storeTime     = 60 * time.Second // for switching stores or putting them back
+	serviceTime   = 3 * time.Minute  // for a check or a reload: systemd gives a service 90 seconds to stop
+	switchAtATime = 8                // stores of one service that are switched or put back at a time
+
+	// gatherTime is how long those that were switched together are waited for, to have
+	// the service reload.
+	gatherTime = 100 * time.Millisecond
+)
+
+// turns lets whoever changes what a service reads take turns: while a store was
+// switched and the service has not checked it yet, nobody lets it reload. Those who
+// come while a turn is under way share the next one, so that many stores of one
+// service cost one check and one reload.
+type turns struct {
+	mu      sync.Mutex
+	waiting map[string]*queue // by service; there is an entry while somebody serves it
+}
+
+// A queue are those who wait for one service.
+type queue struct {
+	orders []*order
+	grown  chan struct{} // has a token when somebody has come
+}
+
+// An order is something to be done to a service.
+type order struct {
+	act     act
+	store   deploy.Store
+	service deploy.Service // nil: nothing has to be told
+	bundle  pki.Bundle
+
+	said string
+	err  error
+	done chan struct{}
+}
+
+// An act is what an order is for.
+type act uint8
+
+const (
+	toSwitch act = iota // switch the store and have the service check it; put it back where it does not like it
+	toReload            // have the service read
+	toBack              // put the store back and have the service read
+)
+
+// take has the order carried out and returns what programs have printed. It returns
+// when that is so: what was begun is not abandoned.
+func (s *turns) take(o *order) (said string, err error) {
+	if o.service == nil {
+		return "", withoutService(o)
+	}
+	o.done = make(chan struct{})
+	name := o.service.Name()
+	s.mu.Lock()
+	if s.waiting == nil {
+		s.waiting = map[string]*queue{}
+	}
+	q, served := s.waiting[name]
+	if !served {
+		q = &queue{grown: make(chan struct{}, 1)}
+		s.waiting[name] = q
+	}
+	q.orders = append(q.orders, o)
+	s.mu.Unlock()
+	select {
+	case q.grown <- struct{}{}:
+	default:
+	}
+	if !served {
+		go s.serve(name, q)
+	}
+	<-o.done
+	return o.said, o.err
+}
+
+func withoutService(o *order) (err error) {
+	within(storeTime, func(ctx context.Context) {
+		switch o.act {
+		case toSwitch:
+			if err = o.store.Switch(ctx, o.bundle); err != nil {
+				o.giveUp(err)
+				err = o.err
+			}
+		case toBack:
+			err = o.store.Back(ctx)
+		}
+	})
+	return err
+}
+
+// within does something for which there is so much time, whatever came before.
+func within(limit time.Duration, do func(context.Context)) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	do(ctx)
+}
+
+// serve gives turns to those who wait for the service, until nobody does.
+func (s *turns) serve(name string, q *queue) {
+	for {
+		s.mu.Lock()
+		orders := q.orders
+		if len(orders) == 0 {
+			delete(s.waiting, name)
+			s.mu.Unlock()
+			return
+		}
+		q.orders = nil
+		s.mu.Unlock()
+		turn(orders)
+		switched := 0
+		for _, o := range orders {
+			if o.act == toSwitch && o.err == nil {
+				switched++
+			}
+		}
+		for _, o := range orders {
+			close(o.done)
+		}
+		if switched > 1 {
+			s.gather(q, switched)
+		}
+	}
+}
+
+// gather waits a moment until so many have come: those that were switched together are
+// about to have the service reload, which would else reload for the first of them alone.
+func (s *turns) gather(q *queue, most int) {
+	over := time.After(gatherTime)
+	for {
+		s.mu.Lock()
+		came := len(q.orders)
+		s.mu.Unlock()
+		if came >= most {
+			return
+		}
+		select {
+		case <-q.grown:
+		case <-over:
+			return
+		}
+	}
+}
+
+// turn carries out the orders of one service.
+func turn(orders []*order) {
+	by := map[act][]*order{}
+	for _, o := range orders {
+		by[o.act] = append(by[o.act], o)
+	}
+	if back := by[toBack]; len(back) > 0 {
+		putAllBack(back)
+	}
+	if reload := by[toReload]; len(reload) > 0 {
+		said, err := ask(reload[0].service.Reload)
+		tell(reload, said, err)
+	}
+	if switches := by[toSwitch]; len(switches) > 0 {
+		switchAll(switches)
+	}
+}
+
+// ask has a service do something.
+func ask(what func(context.Context) (string, error)) (said string, err error) {
+	within(serviceTime, func(ctx context.Context) { said, err = what(ctx) })
+	return said, err
+}
+
+func tell(orders []*order, said string, err error) {
+	for _, o := range orders {
+		o.said, o.err = said, err
+	}
+}
+
+// putAllBack puts the stores back and has the service read once. A service that finds
+// fault with what it has served before is let read all the same: there is nothing better.
+func putAllBack(orders []*order) {
+	within(storeTime, func(ctx context.Context) {
+		each(orders, switchAtATime, func(o *order) { o.err = o.store.Back(ctx) })
+	})
+	said, err := ask(orders[0].service.Reload)
+	for _, o := range orders {
+		if o.said = said; o.err == nil && err != nil {
+			o.err = notRead{err}
+		}
+	}
+}
+
+// notRead is why a service has not read what was put back. It may serve that all the
+// same: a service that is deaf has never read anything else.
+type notRead struct{ error }
+
+func (e notRead) Unwrap() error { return e.error }
+
+// switchAll switches the stores and has the service check once. Where it finds fault,
+// all are put back and tried one by one: one must not suffer for another.
+func switchAll(orders []*order) {
+	within(storeTime, func(ctx context.Context) {
+		each(orders, switchAtATime, func(o *order) { o.err = o.store.Switch(ctx, o.bundle) })
+	})
+	var switched []*order
+	for _, o := range orders {
+		if o.err == nil {
+			switched = append(switched, o)
+		} else {
+			o.giveUp(o.err)
+		}
+	}
+	if len(switched) == 0 {
+		return
+	}
+	said, err := ask(switched[0].service.Check)
+	tell(switched, said, err)
+	if err == nil || errors.Is(err, remote.ErrUnreachable) {
+		return // it is tried again, and finds the stores switched
+	}
+	each(switched, switchAtATime, func(o *order) { o.giveUp(err) })
+	if len(switched) == 1 {
+		return
+	}
+	for _, o := range switched {
+		o.alone()
+	}
+}
+
+// giveUp puts the store back for the reason. What could not be reached stays as it is:
+// it is tried again, and finds it switched or not.
+func (o *order) giveUp(why error) {
+	if o.err = why; errors.Is(why, remote.ErrUnreachable) {
+		return
+	}
+	within(storeTime, func(ctx context.Context) { o.err = errors.Join(why, o.store.Back(ctx)) })
+}
+
+// alone switches one store. Back has forgotten what was placed, so it is placed again.
+func (o *order) alone() {
+	within(storeTime, func(ctx context.Context) {
+		if o.err = o.store.Place(ctx, o.bundle); o.err == nil {
+			o.err = o.store.Switch(ctx, o.bundle)
+		}
+	})
+	if o.err == nil {
+		o.said, o.err = ask(o.service.Check)
+	}
+	if o.err != nil {
+		o.giveUp(o.err)
+	}
+}

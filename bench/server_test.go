@@ -34,6 +34,7 @@ type server struct {
 	roots                        *x509.CertPool
 	token                        string
 	limitDriver, limitAddress    string // a database of its own, to see what the machine can do
+	args                         []string
 }
 
 var (
@@ -66,17 +67,17 @@ func each(b *testing.B, run func(*testing.B, *server)) {
 	}
 }
 
-func newServer(b *testing.B, name string) *server {
+func newServer(b *testing.B, name string, args ...string) *server {
 	b.Helper()
 	dir, err := os.MkdirTemp("", "certwright-bench")
 	if err != nil {
 		b.Fatal(err)
 	}
-	s := &server{name: name, dir: dir, limitDriver: "sqlite"}
+	s := &server{name: name, dir: dir, limitDriver: "sqlite", args: args}
 	s.limitAddress = "file:" + filepath.Join(dir, "limit.db") + "?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"
 	if name == "postgres" {
-		s.database = coretest.Postgres(b).Address
-		s.limitDriver, s.limitAddress = "pgx", coretest.Postgres(b).Address
+		s.database = coretest.EmptyPostgres(b).Address
+		s.limitDriver, s.limitAddress = "pgx", coretest.EmptyPostgres(b).Address
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -97,7 +98,7 @@ func (s *server) start(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	s.command = exec.Command(program, "serve", "--data", s.dir, "--listen", s.address, "--publish", "127.0.0.1:0", "--database", s.database)
+	s.command = exec.Command(program, append([]string{"serve", "--data", s.dir, "--listen", s.address, "--publish", "127.0.0.1:0", "--database", s.database}, s.args...)...)
 	s.command.Env = append(os.Environ(), "CERTWRIGHT_ADMIN_PASSWORD="+password)
 	s.command.Stderr = os.Stderr
 	if err := s.command.Start(); err != nil {
@@ -172,7 +173,7 @@ func (s *server) connect(b *testing.B) *client {
 	c := &client{conn: conn, in: bufio.NewReader(conn), server: s}
 	if s.token == "" {
 		answer := c.post(b, "/vedauth/authorize/oauth", map[string]any{
-			"client_id": "vcert-sdk", "username": "admin", "password": password, "scope": "certificate:manage,revoke",
+			"client_id": "vcert-sdk", "username": "admin", "password": password, "scope": "certificate:manage,revoke;configuration",
 		})
 		s.token = answer["access_token"].(string)
 	}
@@ -183,9 +184,13 @@ var places int
 
 // enroll makes a place with a first certificate and returns its DN.
 func (s *server) enroll(b *testing.B, c *client, authority string) string {
+	return s.enrollIn(b, c, `\VED\Policy\Default`, authority)
+}
+
+func (s *server) enrollIn(b *testing.B, c *client, folder, authority string) string {
 	places++
 	answer := c.post(b, "/vedsdk/Certificates/Request", map[string]any{
-		"PolicyDN": `\VED\Policy\Default`, "Subject": fmt.Sprintf("host-%d.example.com", places), "KeyAlgorithm": "ECC", "EllipticCurve": "P256",
+		"PolicyDN": folder, "Subject": fmt.Sprintf("host-%d.example.com", places), "KeyAlgorithm": "ECC", "EllipticCurve": "P256",
 		"CADN": `\VED\Policy\CAs\` + authority, "WorkToDoTimeout": 60,
 	})
 	return answer["CertificateDN"].(string)

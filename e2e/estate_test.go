@@ -80,6 +80,9 @@ folders:
   - dn: '\VED\Policy\People'
     policy: {Certificate Authority: '\VED\Policy\CAs\People'}
     rights: [{to: alice, allow: [view, read, write, create, private-key-read]}]
+  - dn: '\VED\Policy\Fleet'
+    policy: {Certificate Authority: '\VED\Policy\CAs\Default', Management Type: Provisioning}
+    rights: [{to: alice, allow: [view, read, write, create, associate, private-key-read]}]
   - dn: '\VED\Policy\Killed'
     policy: {Certificate Authority: '\VED\Policy\CAs\Default'}
     rights: [{to: alice, allow: [view, read, write, create, private-key-read]}]

@@ -6,17 +6,12 @@ package fence
 import (
 	"context"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	crand "crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"math/big"
 	"math/rand/v2"
-	"net"
 	"net/http/httptest"
 	"os"
 	"strconv"
@@ -74,7 +69,7 @@ func TestResetLosesNoRequest(t *testing.T) {
 // its work whatever has become of it meanwhile. Requests must get lost, or else the
 // test above shows nothing.
 func TestTheRaceBites(t *testing.T) {
-	const fence, none = "AND epoch = $12 AND done = FALSE", "AND $12 >= 0"
+	const fence, none = "AND epoch = $13 AND done = FALSE", "AND $13 >= 0"
 	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
 		naive := coretest.Options{Rewrite: func(statement string) string { return strings.Replace(statement, fence, none, 1) }}
 		lost, did := race(t, d, naive, bites, true)
@@ -93,8 +88,12 @@ func race(t *testing.T, d coretest.Database, o coretest.Options, most int64, unt
 	rig := coretest.New(t, d, o)
 	rig.AddFaulty(nil)
 	ca.At(ca.answer)
+	certificate, err := coretest.QuickCertificate()
+	if err != nil {
+		t.Fatal(err)
+	}
 	server := httptest.NewUnstartedServer(tpp.Handler(rig.Core, tpp.Options{}))
-	server.TLS = &tls.Config{NextProtos: []string{"http/1.1"}, Certificates: []tls.Certificate{quickCertificate(t)}, CurvePreferences: []tls.CurveID{tls.X25519}}
+	server.TLS = &tls.Config{NextProtos: []string{"http/1.1"}, Certificates: []tls.Certificate{certificate}, CurvePreferences: []tls.CurveID{tls.X25519}}
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	app, err := rig.Application(context.Background(), "vcert-sdk")
@@ -124,25 +123,6 @@ func race(t *testing.T, d coretest.Database, o coretest.Options, most int64, unt
 	}
 	all.Wait()
 	return losses.Load(), ended.Load()
-}
-
-// quickCertificate is a certificate for the server that costs little to show: the
-// library makes a connection for each call.
-func quickCertificate(t *testing.T) tls.Certificate {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), crand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	now := time.Now()
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: now.Add(-time.Hour), NotAfter: now.Add(24 * time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, BasicConstraintsValid: true, IsCA: true,
-	}
-	der, err := x509.CreateCertificate(crand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
 // outside is a CA that is down for some names, and takes its time.

@@ -109,7 +109,7 @@ func TestTooManyDoNotWait(t *testing.T) {
 // TestWaitOutlastsTheDeadlinesOfOthers makes sure that a call may wait for longer than the
 // server gives those that do not.
 func TestWaitOutlastsTheDeadlinesOfOthers(t *testing.T) {
-	const deadline = 500 * time.Millisecond
+	const deadline = 2 * time.Second
 	var faulty coretest.Faulty
 	rig := coretest.New(t, coretest.SQLite(t), coretest.Options{Connectors: faulty.Connectors()})
 	rig.AddFaulty(nil)

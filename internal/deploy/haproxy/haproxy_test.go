@@ -217,9 +217,9 @@ func TestSocketThatHangs(t *testing.T) {
 			orders = append(orders, order)
 			switch {
 			case order == "show ssl cert\n":
-				fmt.Fprintln(c, w.Sites[0].Cert)
+				fmt.Fprintf(c, "%s\n\n", w.Sites[0].Cert)
 			case strings.HasPrefix(order, "show ssl cert "):
-				fmt.Fprintf(c, "Filename: %s\nSHA1 FingerPrint: 00\n", w.Sites[0].Cert)
+				fmt.Fprintf(c, "Filename: %s\nSHA1 FingerPrint: 00\n\n", w.Sites[0].Cert)
 			default:
 				held = append(held, c)
 				cancel()

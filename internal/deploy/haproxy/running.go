@@ -12,6 +12,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/certwright/certwright/internal/deploy"
@@ -40,8 +41,11 @@ const (
 // time left otherwise.
 const abortTime = 5 * time.Second
 
-// maxNames is how many names are said in one order.
-const maxNames = 40
+// What is done at a time.
+const (
+	maxNames = 16 // that are said in one order; of each, HAProxy shows one buffer at most, which has 16 KiB unless told otherwise
+	maxReads = 32 // of files
+)
 
 // Reload gives HAProxy each certificate for which the disk has another one. A second
 // time there is none.
@@ -68,7 +72,7 @@ type session struct {
 // for theirs.
 func (s *session) await(ctx context.Context) error {
 	for deadline := time.After(busyFor); ; {
-		answer, err := s.ask(ctx, "show ssl cert")
+		answer, err := s.show(ctx, "show ssl cert")
 		if err != nil {
 			return err
 		}
@@ -87,30 +91,47 @@ func (s *session) await(ctx context.Context) error {
 	}
 }
 
-// renew gives HAProxy what it has in another form than the disk. A name for which
-// there is no file was made up on the socket.
+// renew gives HAProxy what it has in another form than the disk.
 func (s *session) renew(ctx context.Context) error {
 	known, err := s.known(ctx)
 	if err != nil {
 		return err
 	}
-	for _, k := range known {
-		text, err := s.host.ReadFile(ctx, k.name)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
+	for some := range slices.Chunk(known, maxReads) {
+		blocks, errs := make([][]byte, len(some)), make([]error, len(some))
+		var all sync.WaitGroup
+		for i, k := range some {
+			all.Go(func() { blocks[i], errs[i] = s.other(ctx, k) })
 		}
-		if err != nil {
-			return err
-		}
-		blocks, form := read(text)
-		if form.sum == "" || form == k.form {
-			continue
-		}
-		if err := s.give(ctx, k.name, blocks); err != nil {
-			return err
+		all.Wait()
+		for i, k := range some {
+			err := errs[i]
+			if err == nil && blocks[i] != nil {
+				err = s.give(ctx, k.name, blocks[i])
+			}
+			if err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// other reads what the disk has, nil where it is what HAProxy has. A name for which
+// there is no file was made up on the socket.
+func (s *session) other(ctx context.Context, k known) (blocks []byte, err error) {
+	text, err := s.host.ReadFile(ctx, k.name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	blocks, form := read(text)
+	if form.sum == "" || form == k.form {
+		return nil, nil
+	}
+	return blocks, nil
 }
 
 // give changes one certificate.
@@ -128,7 +149,8 @@ func (s *session) give(ctx context.Context, name string, blocks []byte) error {
 	return err
 }
 
-// A form is enough of a certificate and its chain to tell another one.
+// A form is enough of a certificate and its chain to tell another one. Of one with so
+// many names that they fill its buffer HAProxy shows no sum, and is given it each time.
 type form struct {
 	sum   string // the SHA-1 of the leaf, as HAProxy prints it
 	chain int    // how many certificates stand above it
@@ -140,8 +162,8 @@ type known struct {
 }
 
 // known lists what HAProxy has read from absolute paths.
-func (s *session) known(ctx context.Context) ([]known, error) {
-	answer, err := s.ask(ctx, "show ssl cert")
+func (s *session) known(ctx context.Context) (all []known, err error) {
+	answer, err := s.show(ctx, "show ssl cert")
 	if err != nil {
 		return nil, err
 	}
@@ -151,13 +173,18 @@ func (s *session) known(ctx context.Context) ([]known, error) {
 			names = append(names, name)
 		}
 	}
-	var all []known
 	for some := range slices.Chunk(names, maxNames) {
-		answer, err := s.ask(ctx, "show ssl cert "+strings.Join(some, ";show ssl cert "))
+		answer, err := s.show(ctx, "show ssl cert "+strings.Join(some, ";show ssl cert "))
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, forms(answer)...)
+		shown := forms(answer)
+		for i, name := range some {
+			if i >= len(shown) || shown[i].name != name {
+				return nil, fmt.Errorf("haproxy has named the certificate %s and does not show it", name)
+			}
+		}
+		all = append(all, shown...)
 	}
 	return all, nil
 }
@@ -212,6 +239,16 @@ func (s *session) order(ctx context.Context, words, payload, want string) error 
 		err = fmt.Errorf("%s: haproxy says %q", words, strings.Join(strings.Fields(answer), " "))
 	}
 	return err
+}
+
+// show gives an order that changes nothing. The answer is whole: it has its end, which
+// is an empty line.
+func (s *session) show(ctx context.Context, order string) (answer string, err error) {
+	answer, err = s.ask(ctx, order)
+	if err == nil && !strings.HasSuffix(answer, "\n\n") {
+		err = fmt.Errorf("%w: haproxy broke off its answer to %.40q", remote.ErrUnreachable, order)
+	}
+	return answer, err
 }
 
 func (s *session) ask(ctx context.Context, order string) (answer string, err error) {

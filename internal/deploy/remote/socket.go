@@ -6,21 +6,26 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 )
 
-// Ask connects to a UNIX socket of the host, sends the question and returns what is
-// answered until the other side hangs up, up to MaxOutput, also when it fails. On a
-// host that is logged in to, the socket is used as who is logged in, never by sudo,
-// and its SSH server must allow that (AllowStreamLocalForwarding).
+// MaxAnswer is how many bytes may be answered to a question.
+const MaxAnswer = 16 << 20
+
+// Ask connects to a UNIX socket of the host, sends the question and returns all that is
+// answered until the other side hangs up. It leaves nothing out: where that is more
+// than MaxAnswer, it fails. On a host that is logged in to, the socket is used as who
+// is logged in, never by sudo, and its SSH server must allow that
+// (AllowStreamLocalForwarding).
 func (h *Host) Ask(ctx context.Context, socket string, question []byte) (answer string, err error) {
 	if err := checkName(socket); err != nil {
 		return "", fmt.Errorf("ask %s: %w", socket, err)
 	}
 	answer, err = h.ask(ctx, socket, question)
 	if err != nil {
-		err = fmt.Errorf("ask %s%s: %w", socket, h.where(), err)
+		return "", fmt.Errorf("ask %s%s: %w", socket, h.where(), err)
 	}
-	return answer, err
+	return answer, nil
 }
 
 func (local) ask(ctx context.Context, socket string, question []byte) (string, error) {
@@ -31,9 +36,9 @@ func (local) ask(ctx context.Context, socket string, question []byte) (string, e
 	return converse(ctx, conn, question)
 }
 
-func (h *login) ask(ctx context.Context, socket string, question []byte) (answer string, err error) {
-	var said clipped
-	err = h.with(ctx, func(c *connection) error {
+func (h *login) ask(ctx context.Context, socket string, question []byte) (string, error) {
+	var answer string
+	err := h.with(ctx, func(c *connection) error {
 		conn, err := c.client.Dial("unix", socket)
 		if err != nil && c.isGone() {
 			return lost(err)
@@ -41,11 +46,13 @@ func (h *login) ask(ctx context.Context, socket string, question []byte) (answer
 		if err != nil {
 			return err
 		}
-		text, err := converse(ctx, conn, question)
-		_, _ = said.Write([]byte(text))
+		answer, err = converse(ctx, conn, question)
 		return err
 	})
-	return said.String(), err
+	if err != nil {
+		return "", err // the conversation may still be at its end
+	}
+	return answer, nil
 }
 
 // converse asks and closes the connection, at once when ctx ends.
@@ -55,15 +62,20 @@ func converse(ctx context.Context, conn net.Conn, question []byte) (answer strin
 		stop()
 		conn.Close()
 	}()
-	var said clipped
+	var said strings.Builder
 	_, err = conn.Write(question)
 	if err == nil {
-		_, err = io.Copy(&said, conn)
+		_, err = io.Copy(&said, io.LimitReader(conn, MaxAnswer+1))
 	}
-	if ctx.Err() != nil {
-		err = ctx.Err()
+	switch {
+	case ctx.Err() != nil:
+		return "", ctx.Err()
+	case err != nil:
+		return "", err
+	case said.Len() > MaxAnswer:
+		return "", fmt.Errorf("the answer has more than %d bytes", MaxAnswer)
 	}
-	return said.String(), err
+	return said.String(), nil
 }
 
 // withoutAddress is a network error without what is said beside it.

@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// TestAskReadsToTheEnd asks the sockets of both kinds of host: one that answers, one
-// that does not, and one that is not there.
+// TestAskReadsToTheEnd asks the sockets of both kinds of host: one that answers, as much
+// as is allowed and more; one that does not; and one that is not there.
 func TestAskReadsToTheEnd(t *testing.T) {
 	dir, err := os.MkdirTemp("", "cw") // the name of a socket must be short
 	if err != nil {
@@ -23,15 +23,21 @@ func TestAskReadsToTheEnd(t *testing.T) {
 	server := startSSHD(t, "ed25519")
 	for kind, h := range map[string]*Host{"local": Local(), "ssh": newPool(t).Host(server.access(t))} {
 		t.Run(kind, func(t *testing.T) {
+			size := MaxAnswer
 			answers := listen(t, filepath.Join(dir, kind+"-answers"), func(c net.Conn) {
 				question := make([]byte, 6)
 				_, _ = c.Read(question)
-				fmt.Fprintf(c, "you said %q; ", question)
-				fmt.Fprint(c, strings.Repeat("x", MaxOutput))
+				said := fmt.Sprintf("you said %q; ", question)
+				fmt.Fprint(c, said, strings.Repeat("x", size-len(said)))
 			})
 			said, err := h.Ask(t.Context(), answers, []byte("hello\n"))
-			if err != nil || !strings.HasPrefix(said, `you said "hello\n"; xxx`) || len(said) > MaxOutput {
+			if err != nil || !strings.HasPrefix(said, `you said "hello\n"; xxx`) || len(said) != size {
 				t.Errorf("got %d bytes, %.30s, %v", len(said), said, err)
+			}
+			size++
+			said, err = h.Ask(t.Context(), answers, []byte("hello\n"))
+			if want := fmt.Sprintf("the answer has more than %d bytes", MaxAnswer); err == nil || !strings.HasSuffix(err.Error(), want) || said != "" {
+				t.Errorf("a byte too many: got %d bytes, %v, want ...%s", len(said), err, want)
 			}
 
 			gone := make(chan struct{})

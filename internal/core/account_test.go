@@ -247,7 +247,7 @@ func TestNotRefreshable(t *testing.T) {
 	}
 }
 
-// Use in the second half of its life prolongs an API key; without use it dies.
+// Use prolongs an API key, which is written once a minute; without use it dies.
 func TestAPIKeyLivesByUse(t *testing.T) {
 	t.Parallel()
 	r := coretest.New(t, coretest.SQLite(t), coretest.Options{Idle: true})
@@ -263,7 +263,15 @@ func TestAPIKeyLivesByUse(t *testing.T) {
 	}
 	prolonged := len(entries(t, r, "prolong key"))
 	if err := session(r, key); err != nil || len(entries(t, r, "prolong key")) != prolonged {
-		t.Errorf("used in the first half of its life: got %v, and something was written", err)
+		t.Errorf("used at once again: got %v, and something was written", err)
+	}
+	r.Clock.Turn(2 * time.Minute)
+	if err := session(r, key); err != nil {
+		t.Error(err)
+	}
+	r.Clock.Turn(core.KeyLife - time.Minute)
+	if err := session(r, key); err != nil {
+		t.Errorf("used within its life after it was used: got %v", err)
 	}
 	r.Clock.Turn(core.KeyLife)
 	if err := session(r, key); !errors.Is(err, clm.Denied) {

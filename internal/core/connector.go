@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -51,22 +52,37 @@ func (c *Core) Connectors(ctx context.Context, who clm.Actor, device string) (fo
 			return len(found) < MaxConnectors, ctx.Err()
 		})
 	})
+	slices.SortFunc(found, func(a, b Connector) int {
+		return cmp.Compare(a.Path.Last().DN.Key(), b.Path.Last().DN.Key())
+	})
 	return found, err
 }
 
-// eachConnector calls fn for each application that the actor may read until it says no.
+// eachConnector calls fn for each application that the actor may read until it says no:
+// those of one class after the other, as the database finds them by their class.
 func eachConnector(tx *store.Tx, who clm.Actor, fn func(clm.Path) (bool, error)) error {
-	return tx.Walk(store.Walk{Below: clm.PolicyDN, Classes: []clm.Class{clm.Application}, Derived: true}, func(o *clm.Object) (bool, error) {
-		above, err := tx.Path(o.DN.Parent())
-		if err != nil {
-			return false, err
+	classes, err := tx.Classes(clm.Application)
+	if err != nil {
+		return err
+	}
+	more := true
+	for _, class := range classes {
+		err := tx.Walk(store.Walk{Below: clm.PolicyDN, Classes: []clm.Class{class}}, func(o *clm.Object) (bool, error) {
+			above, err := tx.Path(o.DN.Parent())
+			if err != nil {
+				return false, err
+			}
+			path := append(above[:len(above):len(above)], o)
+			if path.Rights(who).Has(clm.View | clm.Read) {
+				more, err = fn(path)
+			}
+			return more, err
+		})
+		if err != nil || !more {
+			return err
 		}
-		path := append(above[:len(above):len(above)], o)
-		if !path.Rights(who).Has(clm.View | clm.Read) {
-			return true, nil
-		}
-		return fn(path)
-	})
+	}
+	return nil
 }
 
 // isOn reports whether what holds the application is called so or stands at that address.
@@ -75,61 +91,98 @@ func isOn(app clm.Path, device string) bool {
 	return n > 1 && (strings.EqualFold(app[n-2].DN.Name(), device) || strings.EqualFold(firstOf(app[n-2], clm.Host), device))
 }
 
-// findConnector finds an application by its ID, its DN or its name; where that is given,
-// on the device. It fails with NotFound of the Field "application", and with Invalid where
-// several are called so.
-func findConnector(tx *store.Tx, who clm.Actor, name, device string) (clm.Path, error) {
-	none := clm.About(name, clm.Fail(clm.NotFound, "application", name))
-	if clm.IsObjectID(strings.ToLower(name)) || strings.HasPrefix(name, `\`) {
-		path, rights, err := findByID(tx, who, clm.ObjectID(strings.ToLower(name)))
-		if strings.HasPrefix(name, `\`) {
-			path, rights, err = find(tx, who, name)
-		}
-		switch {
-		case errors.Is(err, clm.NotFound), errors.Is(err, clm.Invalid):
-			return nil, none
-		case err != nil:
-			return nil, err
-		case !rights.Has(clm.Read) || !path.Last().Class.Is(clm.Application):
-			return nil, none
-		}
-		return path, nil
-	}
-	var fit []clm.Path
-	err := eachConnector(tx, who, func(path clm.Path) (bool, error) {
-		if strings.EqualFold(path.Last().DN.Name(), name) && (device == "" || isOn(path, device)) {
-			fit = append(fit, path)
-		}
-		return len(fit) < 2, nil
-	})
-	switch {
-	case err != nil:
-		return nil, err
-	case len(fit) == 0:
-		return nil, none
-	case len(fit) > 1:
-		return nil, clm.About(name, clm.Fail(clm.Invalid, "application", name))
-	}
-	return fit[0], nil
-}
-
-// findConnectors finds them all, each once. It fails with Invalid of the Field
-// "applications" where none is named, and with Limited where there are too many.
-func findConnectors(tx *store.Tx, who clm.Actor, names []string, device string) (apps []clm.Path, err error) {
+// seekConnectors finds the applications by their IDs, their DNs or their names; by name
+// where that is given, on the device. Each is found once. It fails with Invalid of the Field
+// "applications" where none is named, and with Limited where there are too many; with
+// NotFound of the Field "application", and with Invalid where several are called so.
+func (c *Core) seekConnectors(ctx context.Context, who clm.Actor, names []string, device string) (apps []clm.ObjectID, err error) {
 	switch {
 	case len(names) == 0:
 		return nil, clm.Fail(clm.Invalid, "applications", "")
 	case len(names) > MaxConnectors:
 		return nil, clm.Fail(clm.Limited, "applications", strconv.Itoa(MaxConnectors))
 	}
-	for _, name := range names {
-		app, err := findConnector(tx, who, strings.TrimSpace(name), device)
+	err = c.db.Read(ctx, func(tx *store.Tx) error {
+		apps = nil
+		called := map[string][]clm.ObjectID{} // by the plain names, in lower case
+		for _, name := range names {
+			if name = strings.TrimSpace(name); !isReference(name) {
+				called[strings.ToLower(name)] = nil
+			}
+		}
+		if len(called) > 0 {
+			err := eachConnector(tx, who, func(path clm.Path) (bool, error) {
+				name := strings.ToLower(path.Last().DN.Name())
+				if _, isWanted := called[name]; isWanted && len(called[name]) < 2 && (device == "" || isOn(path, device)) {
+					called[name] = append(called[name], path.Last().ID)
+				}
+				return true, ctx.Err()
+			})
+			if err != nil {
+				return err
+			}
+		}
+		for _, name := range names {
+			name = strings.TrimSpace(name)
+			fit := called[strings.ToLower(name)]
+			if isReference(name) {
+				path, err := referredConnector(tx, who, name)
+				if err != nil {
+					return err
+				}
+				fit = []clm.ObjectID{path.Last().ID}
+			}
+			switch {
+			case len(fit) == 0:
+				return noConnector(name)
+			case len(fit) > 1:
+				return clm.About(name, clm.Fail(clm.Invalid, "application", name))
+			case !slices.Contains(apps, fit[0]):
+				apps = append(apps, fit[0])
+			}
+		}
+		return nil
+	})
+	return apps, err
+}
+
+// isReference reports whether the text is an ID or a DN rather than a plain name.
+func isReference(name string) bool {
+	return clm.IsObjectID(strings.ToLower(name)) || strings.HasPrefix(name, `\`)
+}
+
+func noConnector(name string) error {
+	return clm.About(name, clm.Fail(clm.NotFound, "application", name))
+}
+
+// referredConnector finds an application by its ID or its DN, as far as the actor may read
+// it. It fails with NotFound of the Field "application".
+func referredConnector(tx *store.Tx, who clm.Actor, name string) (path clm.Path, err error) {
+	var rights clm.Rights
+	if strings.HasPrefix(name, `\`) {
+		path, rights, err = find(tx, who, name)
+	} else {
+		path, rights, err = findByID(tx, who, clm.ObjectID(strings.ToLower(name)))
+	}
+	switch {
+	case errors.Is(err, clm.NotFound), errors.Is(err, clm.Invalid):
+		return nil, noConnector(name)
+	case err != nil:
+		return nil, err
+	case !rights.Has(clm.Read) || !path.Last().Class.Is(clm.Application):
+		return nil, noConnector(name)
+	}
+	return path, nil
+}
+
+// connectorsOf are the applications that were found before, as they are now.
+func connectorsOf(tx *store.Tx, who clm.Actor, ids []clm.ObjectID) (apps []clm.Path, err error) {
+	for _, id := range ids {
+		app, err := referredConnector(tx, who, string(id))
 		if err != nil {
 			return nil, err
 		}
-		if !slices.ContainsFunc(apps, func(a clm.Path) bool { return a.Last().ID == app.Last().ID }) {
-			apps = append(apps, app)
-		}
+		apps = append(apps, app)
 	}
 	return apps, nil
 }
@@ -163,6 +216,7 @@ var PushRecordKinds = []clm.Kind{
 // where one cannot have it, for none. It must be the one in use of its place; whether such
 // certificates are usually put anywhere does not matter, as somebody has asked.
 func (c *Core) PushRecord(ctx context.Context, who clm.Actor, p PushRecord) (done []PushedTo, err error) {
+	ids, sought := c.seekConnectors(ctx, who, p.Names, p.Device) // nobody writes while that looks
 	err = unlessBegun(func() error {
 		return c.db.Write(ctx, store.Entry{Actor: who, Action: "push", Subject: p.Record.String()}, func(tx *store.Tx) error {
 			done = nil
@@ -175,7 +229,10 @@ func (c *Core) PushRecord(ctx context.Context, who clm.Actor, p PushRecord) (don
 			if err := rec.mayPush(); err != nil {
 				return clm.About(string(place.DN), err)
 			}
-			apps, err := findConnectors(tx, who, p.Names, p.Device)
+			if sought != nil {
+				return sought
+			}
+			apps, err := connectorsOf(tx, who, ids)
 			if err != nil {
 				return err
 			}

@@ -23,6 +23,10 @@ const (
 	KeyLife        = keyLife
 )
 
+// ResumeStopped begins anew what has stopped because nobody could be reached, as the server
+// does by itself.
+func (c *Core) ResumeStopped(ctx context.Context) error { return c.resumeStopped(ctx) }
+
 // Stages lists the stages that have an effect, sorted.
 func Stages() []clm.Stage { return slices.Sorted(maps.Keys(effects)) }
 

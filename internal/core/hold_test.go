@@ -227,6 +227,42 @@ func TestHoldAtCAOutside(t *testing.T) {
 	})
 }
 
+// A hold that has failed stays failed when the CA can be reached again: who asked was told,
+// and may have done something else. A revocation is done after all.
+func TestFailedHoldIsNotBegunAnew(t *testing.T) {
+	t.Parallel()
+	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
+		ctx := context.Background()
+		f := &coretest.Faulty{Holds: true}
+		r := coretest.New(t, d, coretest.Options{Connectors: f.Connectors()})
+		r.AddFaulty(nil)
+		held, revoked := await(t, r, ask(t, r, "held.example.com")), await(t, r, ask(t, r, "revoked.example.com"))
+		f.At(func(context.Context, coretest.Call) error { return errors.New("connection refused") })
+		hold, err := r.Suspend(ctx, r.Admin, core.Hold{Record: recordOf(held)})
+		check(t, err)
+		revocation, err := r.Revoke(ctx, r.Admin, core.Revoke{DN: string(revoked.Place.DN), Reason: clm.Superseded})
+		check(t, err)
+		for _, id := range []clm.WorkID{hold.Work, revocation.Work} {
+			eventually(t, "it has failed", func() bool {
+				r.Clock.Turn(clm.FirstBackoff)
+				return workOf(t, r, id).Failure != ""
+			})
+		}
+		f.At(nil)
+		r.Clock.Turn(time.Hour)
+		check(t, r.ResumeStopped(ctx))
+		if o := ended(t, r, revocation); o.State != clm.Finished {
+			t.Errorf("the revocation: got %+v", o)
+		}
+		if o := orderOf(t, r, hold.Work); o.State != core.OrderFailed || o.Reason != "connection refused" {
+			t.Errorf("the hold: got %d, %q", o.State, o.Reason)
+		}
+		if n := f.Calls("hold"); n != clm.MaxAttempts {
+			t.Errorf("the CA was asked %d times, want %d", n, clm.MaxAttempts)
+		}
+	})
+}
+
 // What cannot be done about a record is refused, for the first reason that there is.
 func TestWhoMayRevokeRecords(t *testing.T) {
 	t.Parallel()

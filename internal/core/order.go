@@ -45,20 +45,12 @@ func parseCSR(text string) (*pki.CSR, error) {
 // that is known to be compromised is refused whatever policy says.
 // Where subjects are to be unique, what passes has its subject from then on.
 func judge(tx *store.Tx, p clm.Policy, d clm.Demand, csr *pki.CSR, place clm.ObjectID) error {
+	var err error
 	if csr != nil {
-		seen, err := tx.KeySeen(csr.KeyHash, place)
-		if err != nil {
+		if err = keyMayServe(tx, p, csr, place); err != nil {
 			return err
-		}
-		bad, err := tx.KeyCompromised(csr.KeyHash)
-		if err != nil {
-			return err
-		}
-		if bad || seen && !p.KeyReuse {
-			return &clm.Error{Kind: clm.Violation, Breaches: []clm.Breach{{Rule: clm.RuleKeyReuse}}}
 		}
 	}
-	var err error
 	if d.SubjectTaken, err = subjectTaken(tx, p, d.Names, place); err != nil {
 		return err
 	}
@@ -69,6 +61,20 @@ func judge(tx *store.Tx, p clm.Policy, d clm.Demand, csr *pki.CSR, place clm.Obj
 		return tx.TakeSubject(place, subjectOf(d.Names))
 	}
 	return tx.LeaveSubject(place) // it may come to have another, of which nobody would know
+}
+
+// keyMayServe fails with a Violation where the key of the signing request has served before
+// and policy minds, or is known to be compromised.
+func keyMayServe(tx *store.Tx, p clm.Policy, csr *pki.CSR, place clm.ObjectID) error {
+	seen, err := tx.KeySeen(csr.KeyHash, place)
+	if err != nil {
+		return err
+	}
+	bad, err := tx.KeyCompromised(csr.KeyHash)
+	if err == nil && (bad || seen && !p.KeyReuse) {
+		err = &clm.Error{Kind: clm.Violation, Breaches: []clm.Breach{{Rule: clm.RuleKeyReuse}}}
+	}
+	return err
 }
 
 // canBeMade makes sure that keys of the kind are made here. Those that come from

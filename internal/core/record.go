@@ -182,7 +182,7 @@ func findRecord(tx *store.Tx, who clm.Actor, ref RecordRef) (rec Record, err err
 		if rec, err = recordOf(tx, who, v); err != nil {
 			return rec, clm.About(ref.ID, err)
 		}
-		if !ref.IDAlone && (ref.CommonName != "" && !rec.isCalled(ref.CommonName) || ref.Serial != "" && (!hasSerial || serial != v.Serial)) {
+		if !ref.IDAlone && (ref.CommonName != "" && !rec.isCalled(ref.CommonName) || ref.Serial != "" && (!hasSerial || len(v.Cert) == 0 || serial != v.Serial)) {
 			return Record{}, clm.About(ref.ID, clm.NotFound)
 		}
 		return rec, nil

@@ -31,6 +31,7 @@ type Renew struct {
 	Approval bool   // it waits until somebody has approved and somebody has implemented it
 	Reason   string // why, in the asker's words
 	Action   Action // what the asker calls it, and what its authority must be capable of; empty: to renew
+	WithKey  bool   // the asker wants the private key too: a signing request from outside is refused with NoKey
 
 	// Check is what the edge has to say once the place is found and the actor may
 	// renew it; nil has nothing to say. keyless: the private key will not be held here.
@@ -55,7 +56,7 @@ var RenewKinds = []clm.Kind{
 // the number of the work that is in the way.
 var RenewRecordKinds = []clm.Kind{
 	clm.Internal, clm.Invalid, clm.NotFound, clm.Unmanaged, clm.Busy, clm.Disabled, clm.NeedsCSR, clm.Violation, clm.Unwritten,
-	clm.Denied, clm.Unsupported,
+	clm.Denied, clm.Unsupported, clm.NoKey,
 }
 
 // Renew opens the work that leads to the place's next version. The version in use
@@ -228,21 +229,28 @@ func (r Renew) may(tx *store.Tx, path clm.Path, of *Record, open *Open, csr *pki
 	if open != nil && open.State == clm.Stopped && of == nil {
 		return clm.InError
 	}
+	policy := path[:len(path)-1].PolicyFor(place.Class)
+	if r.Key == clm.KeySame && r.CSR == "" {
+		policy.KeyReuse = policy.KeyReuse || mayKeepKey(path)
+	}
+	if r.Key == clm.KeyNew {
+		policy.KeyReuse = false
+	}
 	if of != nil {
-		if err := r.suits(tx, path, *of, csr != nil || r.CSR != ""); err != nil {
+		err := orElse(r.suits(tx, path, *of, csr != nil || r.CSR != ""), csrErr)
+		if err == nil && csr != nil {
+			err = r.suitsRequest(tx, policy, csr, *of)
+		}
+		if err != nil {
 			return err
 		}
 	}
-	policy := path[:len(path)-1].PolicyFor(place.Class)
 	fromOutside := len(place.Own[clm.UserCSR]) > 0 && place.Own[clm.UserCSR][0] == "1"
 	if err := csrWish(policy, r.CSR != "" || csr != nil, fromOutside && of == nil); err != nil {
 		return err
 	}
 	if csrErr != nil {
 		return csrErr
-	}
-	if of != nil && r.Action == ActionRenew && r.CSR != "" && !strings.EqualFold(csr.Names.CommonName, of.CommonName) {
-		return clm.Fail(clm.Invalid, "csr", csr.Names.CommonName)
 	}
 	demand := demandOf(path)
 	if csr != nil {
@@ -252,12 +260,6 @@ func (r Renew) may(tx *store.Tx, path clm.Path, of *Record, open *Open, csr *pki
 		if err := canBeMade(demand); err != nil {
 			return err
 		}
-	}
-	if r.Key == clm.KeySame && r.CSR == "" {
-		policy.KeyReuse = policy.KeyReuse || mayKeepKey(path)
-	}
-	if r.Key == clm.KeyNew {
-		policy.KeyReuse = false
 	}
 	return judge(tx, policy, demand, csr, place.ID)
 }
@@ -294,6 +296,18 @@ func (r Renew) suits(tx *store.Tx, path clm.Path, of Record, hasCSR bool) error 
 		err = clm.Fail(clm.Unsupported, "authority", string(r.Action))
 	}
 	return err
+}
+
+// suitsRequest applies what must hold of a signing request whatever policy says of requests
+// from outside: that of a renewal is for the same name, and the key may serve.
+func (r Renew) suitsRequest(tx *store.Tx, policy clm.Policy, csr *pki.CSR, of Record) error {
+	switch {
+	case r.WithKey:
+		return clm.NoKey // whoever made it has the key
+	case r.Action == ActionRenew && r.CSR != "" && !strings.EqualFold(csr.Names.CommonName, of.CommonName):
+		return clm.Fail(clm.Invalid, "csr", csr.Names.CommonName)
+	}
+	return keyMayServe(tx, policy, csr, of.Version.Certificate)
 }
 
 // IsCapable reports whether the authority's template says that it is capable of the

@@ -70,12 +70,12 @@ func recordGuards(fresh, used string, reader, stranger clm.Actor) []guard {
 		{"being revoked", func(s *scene) { s.work = &clm.Work{Op: clm.Revoke, Stage: clm.RevokeAt, NotBefore: clm.Never} }, clm.Busy, "revocation", "busy"},
 		{"disabled", func(s *scene) { s.own[clm.Off] = []string{"1"} }, clm.Disabled, "", ""},
 		{"no authority", func(s *scene) { s.own[clm.IssuedBy] = []string{`\VED\Policy\Nowhere`} }, clm.Unsupported, "authority", ""},
+		{"the signing request cannot be read", give("nonsense!"), clm.Invalid, "csr", "the key has served"},
+		{"the key has served", give(used), clm.Violation, "", "the signing request cannot be read"},
 		{"a signing request is refused", func(s *scene) {
 			s.rules[clm.UserCSR] = locked("0")
 			s.renew.CSR = orElse(s.renew.CSR, fresh)
 		}, clm.NeedsCSR, "refused", ""},
-		{"the signing request cannot be read", give("nonsense!"), clm.Invalid, "csr", "the key has served"},
-		{"the key has served", give(used), clm.Violation, "", "the signing request cannot be read"},
 		{"policy", func(s *scene) {
 			s.rules[clm.Organization] = locked("Shop")
 			s.renew.CSR = orElse(s.renew.CSR, fresh)

@@ -29,10 +29,14 @@ const reasonRollback = "rollback"
 // somebody has to approve it first, the other one comes into use once somebody has. Kinds:
 // PushRecordKinds.
 func (c *Core) Rollback(ctx context.Context, who clm.Actor, r Rollback) (done []PushedTo, err error) {
+	ids, sought := c.seekConnectors(ctx, who, r.Names, "")
 	err = unlessBegun(func() error {
 		return c.db.Write(ctx, store.Entry{Actor: who, Action: "rollback", Subject: strings.Join(r.Names[:min(len(r.Names), MaxConnectors)], " ")}, func(tx *store.Tx) error {
 			done = nil
-			apps, err := findConnectors(tx, who, r.Names, "")
+			if sought != nil {
+				return sought
+			}
+			apps, err := connectorsOf(tx, who, ids)
 			if err != nil {
 				return err
 			}

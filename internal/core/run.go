@@ -372,7 +372,7 @@ func (c *Core) resumeStopped(ctx context.Context) error {
 	for _, r := range []struct {
 		op       clm.Op
 		accepted time.Time
-	}{{clm.Revoke, time.Time{}}, {clm.Hold, time.Time{}}, {clm.Release, time.Time{}}, {clm.Install, c.db.Now().Add(-givenUpAfter)}} {
+	}{{clm.Revoke, time.Time{}}, {clm.Install, c.db.Now().Add(-givenUpAfter)}} {
 		for again := true; again; {
 			n, err := c.db.ResumeAfter(ctx, r.op, clm.MaxAttempts, r.accepted, c.db.Now().Add(-resumePause), resumeBatch)
 			if err != nil {

@@ -48,9 +48,12 @@ type Tokens struct {
 	Refresh secret.Plain // empty where the application may not refresh
 }
 
-// keyLife is how long an API key lives after it was made or last prolonged; use
-// in the second half of its life prolongs it.
+// keyLife is how long an API key lives after it was used.
 const keyLife = 10 * time.Minute
+
+// useStep is how long uses of a session are taken for one: so much sooner than its time of
+// idleness it may end.
+const useStep = time.Minute
 
 // Grant makes a new grant with an access token and, where the application may
 // refresh, a refresh token. Earlier grants stay as they are.
@@ -145,7 +148,7 @@ func (c *Core) SessionOf(ctx context.Context, kind string, access secret.Plain) 
 	if err != nil {
 		return Session{}, err
 	}
-	if s.Idle > 0 && s.AccessUntil.Sub(c.db.Now()) < s.Idle/2 {
+	if s.Idle > 0 && s.AccessUntil.Sub(c.db.Now()) < s.Idle-useStep {
 		err = c.db.Write(ctx, store.Entry{Actor: who, Action: "prolong key", Subject: who.Name}, func(tx *store.Tx) error {
 			s.AccessUntil = tx.Now.Add(s.Idle)
 			if s.Kind == "" && s.Application == "" { // an API key has no end

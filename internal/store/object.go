@@ -146,6 +146,20 @@ func (tx *Tx) conditions(w Walk) (where string, args []any, err error) {
 	return where, args, nil
 }
 
+// Classes are the classes of which there are objects, as far as they are or derive from the
+// one. It takes a step in an index for each class that there is at all.
+func (tx *Tx) Classes(of clm.Class) (found []clm.Class, err error) {
+	for last := clm.Class(""); ; {
+		next, err := one(tx, scanOne[*clm.Class], "SELECT MIN(class) FROM objects WHERE class > $1", string(last))
+		if err != nil || next == nil {
+			return found, err
+		}
+		if last = *next; last.Is(of) {
+			found = append(found, last)
+		}
+	}
+}
+
 func (w Walk) isOf(class clm.Class) bool {
 	if len(w.Classes) == 0 || slices.Contains(w.Classes, class) {
 		return true

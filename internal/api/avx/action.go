@@ -27,6 +27,8 @@ type actionBody struct {
 	Reason   text   `json:"reason"`
 	Comments text   `json:"comments"`
 	Upload   upload `json:"uploadCsrDetails"`
+
+	needsKey bool // what comes of it is to be handed out with its private key
 }
 
 // An action is one thing that can be done about a certificate: what its caller must be
@@ -80,7 +82,7 @@ func (a *api) act(c *call, in *actionBody) answer {
 	case !known:
 		return fail(badAction)
 	}
-	done, refused := a.order(c, act, in, false)
+	done, refused := a.order(c, act, in)
 	if refused != nil {
 		return *refused
 	}
@@ -89,9 +91,8 @@ func (a *api) act(c *call, in *actionBody) answer {
 	}, act.name+" action has been triggered successfully")
 }
 
-// order gives the order. refused says why it was not given. needsKey: what comes of it is
-// to be handed out with its private key.
-func (a *api) order(c *call, act action, in *actionBody, needsKey bool) (done started, refused *answer) {
+// order gives the order. refused says why it was not given.
+func (a *api) order(c *call, act action, in *actionBody) (done started, refused *answer) {
 	say := func(f answer) (started, *answer) { return started{}, &f }
 	if !act.isReason(in.Reason) {
 		return say(fail(mandatory("reason")))
@@ -103,13 +104,13 @@ func (a *api) order(c *call, act action, in *actionBody, needsKey bool) (done st
 	if !isNamed {
 		return say(fail(badIdentifiers))
 	}
-	if !c.may(act.function) || needsKey && !c.may(mayDownloadKey) { // whether there is such a certificate is said first
+	if !c.may(act.function) || in.needsKey && !c.may(mayDownloadKey) { // whether there is such a certificate is said first
 		if _, err := a.core.Record(c.Context(), c.who(), ref); err != nil {
 			return say(a.refuseAction(c, act.words, err))
 		}
 		return say(fail(accessDenied))
 	}
-	if needsKey {
+	if in.needsKey {
 		if f := a.mayHaveKey(c, in, ref); f != nil {
 			return say(fail(*f))
 		}
@@ -174,7 +175,7 @@ type renewal struct {
 func (r renewal) request(c *call, in *actionBody, ref core.RecordRef) core.Renew {
 	return core.Renew{
 		Record: &ref, CSR: in.Upload.text, Key: r.key, KeepEnd: r.keepEnd, Approval: !c.query.autoApproval,
-		Reason: string(cmp.Or(in.Reason, in.Comments)), Action: r.action,
+		Reason: string(cmp.Or(in.Reason, in.Comments)), Action: r.action, WithKey: in.needsKey,
 	}
 }
 
@@ -246,6 +247,7 @@ var renewalWords = union(orderWords, words{
 	{clm.Invalid, "csr"}: mandatory("csrContent"),
 	{clm.Invalid, "key"}: unsuitable,
 	{clm.NeedsCSR, ""}:   mandatory("csrContent"),
+	{kind: clm.NoKey}:    noKey,
 })
 
 // revocationWords are those of what revokes a certificate or puts it on hold.

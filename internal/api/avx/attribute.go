@@ -48,6 +48,8 @@ func definitions(list attributesBody) (all []core.FieldDefinition, refused *fail
 			return nil, new(mandatory("name"))
 		case !attributeName.MatchString(d.Label):
 			return nil, new(mandatory("label"))
+		case !areLegible(d.Defaults):
+			return nil, new(mandatory("value"))
 		}
 		all = append(all, d)
 	}
@@ -182,7 +184,7 @@ func (in *saidBody) values() (s core.SayOf, refused *failure) {
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		key := strings.TrimSpace(name)
 		switch {
-		case key == "" || len(key) > maxNoteName || len(all) > maxNotes:
+		case key == "" || len(key) > maxNoteName || len(all) > maxNotes, !isLine(key), !areLegible(all[name].Values):
 			return s, new(mandatory("attributeValues"))
 		case strings.EqualFold(key, fieldStatus):
 			var known bool

@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -53,7 +54,12 @@ func (c *call) readQuery() *answer {
 		a := fail(mandatory(field))
 		return &a
 	}
-	values := c.URL.Query()
+	values, err := url.ParseQuery(c.URL.RawQuery)
+	if err != nil {
+		if name := garbledFlag(c.URL.RawQuery); name != "" {
+			return wrong(name)
+		}
+	}
 	for _, list := range values {
 		for i := range list {
 			list[i] = legible(list[i])
@@ -70,12 +76,17 @@ func (c *call) readQuery() *answer {
 		name string
 		into *bool
 	}{{"autoApproval", &c.query.autoApproval}, {"isSync", &c.query.isSync}} {
-		if text := strings.TrimSpace(values.Get(flag.name)); text != "" {
+		isSaid := false
+		for _, text := range values[flag.name] {
+			text = strings.TrimSpace(text)
 			value, ok := flags[strings.ToLower(text)]
-			if !ok {
+			switch {
+			case text == "":
+				continue
+			case !ok || isSaid && value != *flag.into:
 				return wrong(flag.name)
 			}
-			*flag.into = value
+			*flag.into, isSaid = value, true
 		}
 	}
 	if text := strings.TrimSpace(values.Get("ttl")); text != "" && c.query.isSync {
@@ -87,6 +98,19 @@ func (c *call) readQuery() *answer {
 	}
 	c.session.Actor.Via = "avx " + c.query.source
 	return nil
+}
+
+// garbledFlag is the name of a yes or no that the query says in a way which cannot be read.
+func garbledFlag(query string) string {
+	for pair := range strings.SplitSeq(query, "&") {
+		_, err := url.ParseQuery(pair)
+		for _, name := range []string{"autoApproval", "isSync"} {
+			if err != nil && strings.Contains(pair, name) {
+				return name
+			}
+		}
+	}
+	return ""
 }
 
 // flags are the yeses and noes of a query.
@@ -167,6 +191,11 @@ func legibleJSON(body []byte) []byte {
 
 // isLegible reports whether all of it is text.
 func isLegible(s string) bool { return !strings.ContainsRune(s, unreadable) }
+
+// areLegible reports whether all of each is text.
+func areLegible(all []string) bool {
+	return !slices.ContainsFunc(all, func(s string) bool { return !isLegible(s) })
+}
 
 // isLine reports whether it is text in one line, as names are.
 func isLine(s string) bool { return isLegible(s) && !strings.ContainsFunc(s, unicode.IsControl) }

@@ -133,6 +133,19 @@ func (in *group) translate() (want core.NewFolder, refused *failure) {
 			}
 		}
 	}
+	for _, of := range []struct {
+		member string
+		attr   clm.Attr
+	}{{"description", clm.Description}, {"displayName", notedDisplay}, {"applicationID", notedApplication}, {"policyName", notedPolicy}} {
+		if !areLegible(want.Own[of.attr]) {
+			return want, new(mandatory(of.member))
+		}
+	}
+	for _, name := range businessInfo {
+		if !areLegible(want.Own[noted(name)]) {
+			return want, new(mandatory("groupBusinessInfo"))
+		}
+	}
 	config := in.GroupLevelCertConfig
 	if push := config.AutoPushNeededAfterRenewReissue; push.Set {
 		want.Policy[clm.ManagementType] = []string{map[bool]string{true: clm.Provisioning, false: clm.Enrollment}[push.Value]}

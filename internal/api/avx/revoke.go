@@ -31,7 +31,7 @@ func (a *api) revoke(c *call, in *actionBody) answer {
 	if c.waits() && a.isCrowded() {
 		return fail(tooMany)
 	}
-	done, refused := a.order(c, actions[actionRevoke], in, false)
+	done, refused := a.order(c, actions[actionRevoke], in)
 	if refused != nil {
 		return *refused
 	}

@@ -41,7 +41,8 @@ func renewing(name text) handler {
 		if p.needsKey, f = a.mayWait(c, p.wish); f != nil {
 			return fail(*f)
 		}
-		done, refused := a.order(c, act, &in.actionBody, p.needsKey)
+		in.needsKey = p.needsKey
+		done, refused := a.order(c, act, &in.actionBody)
 		if refused != nil {
 			return *refused
 		}
@@ -55,16 +56,12 @@ func renewing(name text) handler {
 
 func triggeredOuter(action string) string { return action + " action has been triggered successfully" }
 
-// mayHaveKey finds what is in the way of handing out the private key of the certificate
+// mayHaveKey finds whether the account may not be handed the private key of the certificate
 // that is to come. What else is wrong is found out when the order is given.
 func (a *api) mayHaveKey(c *call, in *actionBody, ref core.RecordRef) *failure {
 	rec, err := a.core.Record(c.Context(), c.who(), ref)
 	switch {
-	case err != nil || !rec.Rights.Has(clm.Write):
-		return nil
-	case in.Upload.text != "":
-		return &noKey // whoever made the signing request has it
-	case rec.Rights.Has(clm.KeyRead):
+	case err != nil || !rec.Rights.Has(clm.Write), in.Upload.text != "", rec.Rights.Has(clm.KeyRead):
 		return nil
 	}
 	names, err := a.core.GroupNames(c.Context())

@@ -68,6 +68,9 @@ func (a *api) uploadCertificate(c *call, in *payload[uploadBody]) answer {
 	if f != nil {
 		return fail(*f)
 	}
+	if !isLegible(p.Comments.Value) {
+		return fail(mandatory("comments"))
+	}
 	file, known := pki.ReadUpload(p.FileContent.Reveal())
 	if !known {
 		return fail(mandatory("fileContent"))
@@ -159,7 +162,7 @@ func (a *api) uploadDiscovered(c *call, in *discoveredBody) answer {
 	name, group := in.DiscoveryName.Trimmed(), in.GroupName.Trimmed()
 	managed, known := readStatus(in.Status.Value)
 	switch {
-	case name == "":
+	case name == "" || !isLine(name):
 		return fail(mandatory("discoveryName"))
 	case group == "":
 		return fail(mandatory("groupName"))

@@ -25,7 +25,7 @@ const (
 )
 
 // slowness is how long the authority of the folder Slow takes.
-const slowness = 3 * time.Second
+const slowness = 6 * time.Second
 
 // bulkFolders is how many folders there are below Bulk: F000, F001, …
 const bulkFolders = 100

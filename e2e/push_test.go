@@ -72,7 +72,7 @@ func pushEstate(fleet []service) string {
 	fmt.Fprintf(&b, "%s\n", estateFile())
 	fmt.Fprintf(&b, "devices:\n  - dn: '%s\\this machine'\n    host: 127.0.0.1\n    connection: Local\n    applications:\n", pushFolder)
 	for _, s := range fleet {
-		fmt.Fprintf(&b, "      - name: %s\n        class: %s\n        lookAt: ['%s']\n        lookTime: 10\n", s.class, s.class, s.look)
+		fmt.Fprintf(&b, "      - name: %s\n        class: %s\n        lookAt: ['%s']\n        lookTime: 20\n", s.class, s.class, s.look)
 		for _, k := range s.keys {
 			fmt.Fprintf(&b, "        %s\n", k)
 		}

@@ -22,8 +22,8 @@ import (
 )
 
 const (
-	readyWithin = 30 * time.Second
-	stopWithin  = 20 * time.Second
+	readyWithin = 2 * time.Minute
+	stopWithin  = 45 * time.Second
 )
 
 // A server is one running certwright with its own data. Its address stays the same

@@ -13,7 +13,7 @@ import (
 
 const (
 	probeEvery   = 50 * time.Millisecond
-	probeTimeout = 5 * time.Second
+	probeTimeout = 15 * time.Second
 	probeClock   = "15:04:05.000"
 )
 

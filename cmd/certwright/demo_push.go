@@ -24,7 +24,7 @@ const (
 	pushDevice = pushFolder + `\this machine`
 	pushApp    = pushDevice + `\pay`
 
-	pushLookTime  = 4 // seconds that the service has to show what it was given
+	pushLookTime  = 8 // seconds that the service has to show what it was given
 	pushPause     = 50 * time.Millisecond
 	serviceEnding = 5 * time.Second
 )

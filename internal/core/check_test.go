@@ -224,6 +224,7 @@ func TestRevocationIsSeen(t *testing.T) {
 	t.Parallel()
 	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
 		r := coretest.New(t, d, coretest.Options{Idle: true})
+		r.Clock.Stop()
 		p := publish(t, r)
 		one := p.revoke("www.example.com", p.both())
 		looks(t, r, 1)
@@ -364,6 +365,7 @@ func TestUnreachableIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
 		r := coretest.New(t, d, coretest.Options{Idle: true})
+		r.Clock.Stop()
 		p := publish(t, r)
 		one := p.revoke("www.example.com", points{lists: p.both().lists})
 		p.set(func() { p.broken = true })

@@ -14,6 +14,7 @@ import (
 	"math/big"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -336,6 +337,17 @@ func TestOldResponderGoesOn(t *testing.T) {
 	}
 }
 
+// watched is a context that counts how often somebody asked for its end.
+type watched struct {
+	context.Context
+	asked atomic.Int32
+}
+
+func (w *watched) Done() <-chan struct{} {
+	w.asked.Add(1)
+	return w.Context.Done()
+}
+
 // What was revoked while an answer waited for its signature is not called good as of
 // a later time.
 func TestAnswerIsOfTheTimeOfTheLook(t *testing.T) {
@@ -360,8 +372,9 @@ func TestAnswerIsOfTheTimeOfTheLook(t *testing.T) {
 	giveBack := r.TakeTurns()
 	var waiting sync.WaitGroup
 	var a core.Answer
-	waiting.Go(func() { a, err = r.Status(context.Background(), request) })
-	time.Sleep(200 * time.Millisecond) // until it waits for its turn; were that too short, the test would pass
+	ctx := &watched{Context: context.Background()}
+	waiting.Go(func() { a, err = r.Status(ctx, request) })
+	eventually(t, "it has looked", func() bool { return ctx.asked.Load() > 1 }) // for each look once, before it
 	r.Clock.Turn(time.Hour)
 	giveBack()
 	waiting.Wait()

@@ -237,7 +237,7 @@ func (p *postgres) run() error {
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w: %s", err, out)
 	}
-	args := []string{"-D", data, "-k", p.dir, "-c", "listen_addresses=", "-c", "max_connections=400", "-c", "shared_buffers=256MB"}
+	args := []string{"-D", data, "-k", p.dir, "-c", "listen_addresses=", "-c", "max_connections=400", "-c", "autovacuum=off", "-c", "shared_buffers=256MB"}
 	if os.Getenv("CERTWRIGHT_BENCH") == "" { // nothing here need outlive a power failure
 		args = append(args, "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
 	}

@@ -28,6 +28,13 @@ type counted struct {
 	id, n int64
 }
 
+// certificates is how many there were when the census was last brought up to date.
+func (c *census) certificates() int64 {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.total
+}
+
 // knows reports whether the cohort is in the database for certain.
 func (c *census) knows(id int64) bool {
 	c.mu.RLock()

@@ -92,7 +92,7 @@ const (
 	maxNarrow   = 20_000           // certificates of the cohorts that are selected, which are then looked at one by one,
 	narrowShare = 8                // if they are no more than one in so many
 	manyRecords = 50_000           // so many are not counted anew for each page
-	longCount   = time.Second      // nor what it has taken so long to count
+	longCount   = time.Second      // nor what it has taken so long to count where there are so many
 	countedFor  = 10 * time.Second // but this often
 	maxCounts   = 256              // searches of which it is remembered how many they find
 	maxTurns    = 4096             // ends of pages that are remembered

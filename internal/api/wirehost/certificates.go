@@ -125,7 +125,7 @@ func (h *Host) revocation(args []string) error {
 
 // tried waits until the CA has been asked so often to revoke a certificate.
 func (h *Host) tried(args []string) error {
-	for deadline := time.Now().Add(patience); ; {
+	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
 		w, err := h.Rig.OpenRevocation(args[0])
 		if err != nil {
 			return err

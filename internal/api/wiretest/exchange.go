@@ -18,7 +18,7 @@ import (
 )
 
 // untilLimit is how long a request with @until is repeated.
-const untilLimit = 20 * time.Second
+const untilLimit = time.Minute
 
 // request is a request as it stands in a file.
 type request struct {

@@ -24,7 +24,7 @@ import (
 
 // Patience is how long a test waits for what should come at once, on a machine that
 // has much else to do.
-const Patience = time.Minute
+const Patience = 3 * time.Minute
 
 // need fails the test, or skips it where that is allowed.
 func need(t testing.TB, missing string) {

@@ -47,7 +47,7 @@ Subsystem sftp %[3]s
 	}
 	s := SSHD{Key: key}
 	s.Daemon = Start(t, Launch{Args: append(besideRun(t), program, "-D", "-e", "-f", filepath.Join(dir, "config"))})
-	s.Access = remote.Access{Address: "127.0.0.1", Port: port, Trust: true, Login: remote.Login{User: user, Key: secret.NewPlain(key)}}
+	s.Access = remote.Access{Address: "127.0.0.1", Port: port, Trust: true, Timeout: Patience, Login: remote.Login{User: user, Key: secret.NewPlain(key)}}
 	s.AwaitPorts(t, port)
 	return s
 }

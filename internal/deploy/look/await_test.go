@@ -70,7 +70,7 @@ func TestAwaitLooksAtEveryAddress(t *testing.T) {
 	if got := count.Load(); got != 2+EnoughLooks {
 		t.Errorf("%d looks, want %d", got, 2+EnoughLooks)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	seen, err := s.await(ctx, find, old.Raw, old.chain[:1], often)
 	if want := fmt.Sprintf("127.0.0.1:%d shows ", first.Port); !errors.Is(err, ErrNotShown) || !strings.Contains(err.Error(), want) || !bytes.Equal(seen.Chain[0], fresh.Raw) {

@@ -373,7 +373,7 @@ var behaviours = []struct {
 	}},
 	{"a program that takes too long is given up", func(p place) {
 		began := time.Now()
-		ctx, cancel := context.WithTimeout(p.Context(), 2*time.Second)
+		ctx, cancel := context.WithTimeout(p.Context(), 10*time.Second)
 		defer cancel()
 		said, err := p.Host.Run(ctx, Command{Args: []string{"sh", "-c", "echo begun; sleep 60"}})
 		p.fails(err, context.DeadlineExceeded)

@@ -139,7 +139,7 @@ func (s *sshd) access(t *testing.T) Access {
 	private, public := newKey(t, "ED25519", "")
 	s.allow(t, public)
 	return Access{
-		Address: "127.0.0.1", Port: portOf(t, s.addr), Trust: true,
+		Address: "127.0.0.1", Port: portOf(t, s.addr), Trust: true, Timeout: patience,
 		Login: Login{User: s.user, Key: secret.NewPlain(private)},
 	}
 }

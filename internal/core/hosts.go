@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -82,16 +83,13 @@ func (h *hosts) enter(w clm.Work) (pause time.Duration, ok bool) {
 	return 0, true
 }
 
-// leave gives the place back.
+// leave gives the place back. Hosts of which there is nothing to remember are forgotten.
 func (h *hosts) leave(w clm.Work, now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	s := h.all[w.Host]
-	s.busy--
+	h.all[w.Host].busy--
 	delete(h.apps, w.Subject)
-	if s.busy == 0 && now.After(s.until) {
-		delete(h.all, w.Host)
-	}
+	maps.DeleteFunc(h.all, func(_ clm.ObjectID, s *hostState) bool { return s.busy == 0 && !s.isDown(now) })
 	select {
 	case h.freed <- struct{}{}:
 	default:
@@ -111,10 +109,16 @@ func (h *hosts) limitTo(id clm.ObjectID, limit int) {
 func (h *hosts) isDown(id clm.ObjectID, now time.Time) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if s := h.all[id]; s != nil && now.Before(s.until) {
+	if s := h.all[id]; s != nil && s.isDown(now) {
 		return s.why
 	}
 	return nil
+}
+
+// isDown reports whether the host is not to be tried yet. Nothing lasts longer than
+// downTime: where there is more to go, the clock was set back.
+func (s *hostState) isDown(now time.Time) bool {
+	return now.Before(s.until) && !s.until.After(now.Add(downTime))
 }
 
 // tell takes note of how an attempt to reach the host has ended.

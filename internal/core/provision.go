@@ -27,6 +27,7 @@ const (
 
 	// It is asked again how the others stand after a quarter of the time waited so far.
 	togetherTime    = 250 * time.Millisecond // at least
+	eachTogether    = 20 * time.Millisecond  // at least, times how many there are
 	longestTogether = 30 * time.Second       // at most
 )
 
@@ -266,17 +267,20 @@ func (c *Core) awaitOthers(ctx context.Context, t *task) (out clm.Outcome, err e
 		return out, nil
 	}
 	err = c.db.Read(ctx, func(tx *store.Tx) error {
-		others, err := tx.Together(t.work.Together)
+		others, err := tx.Standings(t.work.Together, t.work.ID)
 		if err != nil {
 			return err
 		}
-		for _, w := range others {
-			switch {
-			case w.ID != t.work.ID && isLost(w):
-				return c.otherFailed(tx, others)
-			case w.IsBefore(t.work.Stage):
-				out.Later = tx.Now.Add(min(max(tx.Now.Sub(t.work.Since)/4, togetherTime), longestTogether))
+		works, behind := 1, false
+		for _, s := range others {
+			if isLost(s.One) {
+				return c.otherFailed(tx, t.work.Together)
 			}
+			works += s.Works
+			behind = behind || s.One.IsBefore(t.work.Stage)
+		}
+		if behind {
+			out.Later = tx.Now.Add(togetherPause(tx.Now.Sub(t.work.Since), works))
 		}
 		return nil
 	})
@@ -286,17 +290,23 @@ func (c *Core) awaitOthers(ctx context.Context, t *task) (out clm.Outcome, err e
 	return out, err
 }
 
+// togetherPause is how long one of so many works that succeed together, which has waited
+// so long, leaves the others alone.
+func togetherPause(waited time.Duration, works int) time.Duration {
+	return min(max(waited/4, togetherTime, time.Duration(works)*eachTogether), longestTogether)
+}
+
 // allSettled writes down that all have come so far: what happens to one of them from
 // then on does not take the others back.
 func (c *Core) allSettled(ctx context.Context, t *task) error {
 	entry := store.Entry{Actor: clm.Actor{Name: t.work.Actor}, Action: string(clm.Install) + "/" + string(clm.Settle), Subject: t.subject()}
 	return c.db.Write(ctx, entry, func(tx *store.Tx) error {
-		others, err := tx.Together(t.work.Together)
+		all, err := tx.Standings(t.work.Together, 0)
 		if err != nil {
 			return err
 		}
-		if slices.ContainsFunc(others, func(w clm.Work) bool { return isLost(w) || w.IsBefore(clm.Settle) }) {
-			return c.otherFailed(tx, others)
+		if slices.ContainsFunc(all, func(s store.Standing) bool { return isLost(s.One) || s.One.IsBefore(clm.Settle) }) {
+			return c.otherFailed(tx, t.work.Together)
 		}
 		return tx.EachForItself(t.work.Together)
 	})
@@ -309,7 +319,11 @@ func isLost(w clm.Work) bool { return w.Failure != "" || w.Done && w.Stage != cl
 const notAlone = "the push was to succeed everywhere or not at all"
 
 // otherFailed says which of the works that succeed together was the first that did not.
-func (c *Core) otherFailed(tx *store.Tx, works []clm.Work) error {
+func (c *Core) otherFailed(tx *store.Tx, first clm.WorkID) error {
+	works, err := tx.Together(first)
+	if err != nil {
+		return err
+	}
 	works = slices.DeleteFunc(works, func(w clm.Work) bool { return !isLost(w) || strings.HasPrefix(w.Failure, notAlone) })
 	if len(works) == 0 {
 		return clm.Permanent(errors.New(notAlone))

@@ -29,6 +29,10 @@ const (
 type turns struct {
 	mu      sync.Mutex
 	waiting map[string]*queue // by service; there is an entry while somebody serves it
+
+	// unchecked has the services that may find something switched that they have not
+	// checked: the host could not be reached in between. Each stays until a check succeeds.
+	unchecked map[string]bool
 }
 
 // A queue are those who wait for one service.
@@ -122,7 +126,7 @@ func (s *turns) serve(name string, q *queue) {
 		}
 		q.orders = nil
 		s.mu.Unlock()
-		turn(orders)
+		s.turn(orders)
 		switched := 0
 		for _, o := range orders {
 			if o.act == toSwitch && o.err == nil {
@@ -158,21 +162,56 @@ func (s *turns) gather(q *queue, most int) {
 }
 
 // turn carries out the orders of one service.
-func turn(orders []*order) {
+func (s *turns) turn(orders []*order) {
 	by := map[act][]*order{}
 	for _, o := range orders {
 		by[o.act] = append(by[o.act], o)
 	}
 	if back := by[toBack]; len(back) > 0 {
-		putAllBack(back)
+		s.putAllBack(back)
 	}
 	if reload := by[toReload]; len(reload) > 0 {
-		said, err := ask(reload[0].service.Reload)
+		said, err := s.reload(reload[0].service)
 		tell(reload, said, err)
 	}
 	if switches := by[toSwitch]; len(switches) > 0 {
-		switchAll(switches)
+		s.switchAll(switches)
 	}
+}
+
+// check has the service check what it finds. Where it likes that, nothing is unchecked
+// any more, whoever has switched it.
+func (s *turns) check(service deploy.Service) (said string, err error) {
+	if said, err = ask(service.Check); err == nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.unchecked, service.Name())
+	}
+	return said, err
+}
+
+// reload has the service read. It checks first what may have been left unchecked, and
+// reads nothing where that fails: there are services that end over what they cannot use.
+func (s *turns) reload(service deploy.Service) (said string, err error) {
+	s.mu.Lock()
+	unchecked := s.unchecked[service.Name()]
+	s.mu.Unlock()
+	if unchecked {
+		if said, err = s.check(service); err != nil {
+			return said, err
+		}
+	}
+	return ask(service.Reload)
+}
+
+// leave takes note that the service may find something switched that it has not checked.
+func (s *turns) leave(service deploy.Service) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.unchecked == nil {
+		s.unchecked = map[string]bool{}
+	}
+	s.unchecked[service.Name()] = true
 }
 
 // ask has a service do something.
@@ -189,11 +228,12 @@ func tell(orders []*order, said string, err error) {
 
 // putAllBack puts the stores back and has the service read once. A service that finds
 // fault with what it has served before is let read all the same: there is nothing better.
-func putAllBack(orders []*order) {
+// Where something was left unchecked, the fault may be in that, and it reads nothing.
+func (s *turns) putAllBack(orders []*order) {
 	within(storeTime, func(ctx context.Context) {
 		each(orders, switchAtATime, func(o *order) { o.err = o.store.Back(ctx) })
 	})
-	said, err := ask(orders[0].service.Reload)
+	said, err := s.reload(orders[0].service)
 	for _, o := range orders {
 		if o.said = said; o.err == nil && err != nil {
 			o.err = notRead{err}
@@ -209,7 +249,7 @@ func (e notRead) Unwrap() error { return e.error }
 
 // switchAll switches the stores and has the service check once. Where it finds fault,
 // all are put back and tried one by one: one must not suffer for another.
-func switchAll(orders []*order) {
+func (s *turns) switchAll(orders []*order) {
 	within(storeTime, func(ctx context.Context) {
 		each(orders, switchAtATime, func(o *order) { o.err = o.store.Switch(ctx, o.bundle) })
 	})
@@ -218,46 +258,60 @@ func switchAll(orders []*order) {
 		if o.err == nil {
 			switched = append(switched, o)
 		} else {
-			o.giveUp(o.err)
+			s.giveUp(o, o.err)
 		}
 	}
 	if len(switched) == 0 {
 		return
 	}
-	said, err := ask(switched[0].service.Check)
+	said, err := s.check(switched[0].service)
 	tell(switched, said, err)
-	if err == nil || errors.Is(err, remote.ErrUnreachable) {
+	if err == nil {
+		return
+	}
+	each(switched, switchAtATime, func(o *order) { s.giveUp(o, err) })
+	if errors.Is(err, remote.ErrUnreachable) {
 		return // it is tried again, and finds the stores switched
 	}
-	each(switched, switchAtATime, func(o *order) { o.giveUp(err) })
 	if len(switched) == 1 {
 		return
 	}
 	for _, o := range switched {
-		o.alone()
+		s.alone(o)
 	}
 }
 
-// giveUp puts the store back for the reason. What could not be reached stays as it is:
-// it is tried again, and finds it switched or not.
-func (o *order) giveUp(why error) {
-	if o.err = why; errors.Is(why, remote.ErrUnreachable) {
-		return
+// giveUp is order.giveUp that takes note of a store that may have stayed switched.
+func (s *turns) giveUp(o *order, why error) {
+	if !o.giveUp(why) {
+		s.leave(o.service)
 	}
-	within(storeTime, func(ctx context.Context) { o.err = errors.Join(why, o.store.Back(ctx)) })
+}
+
+// giveUp puts the store back for the reason, and reports whether it is back. What could not
+// be reached stays as it is: it is tried again, and finds it switched or not.
+func (o *order) giveUp(why error) (back bool) {
+	if o.err = why; errors.Is(why, remote.ErrUnreachable) {
+		return false
+	}
+	within(storeTime, func(ctx context.Context) {
+		err := o.store.Back(ctx)
+		o.err, back = errors.Join(why, err), err == nil
+	})
+	return back
 }
 
 // alone switches one store. Back has forgotten what was placed, so it is placed again.
-func (o *order) alone() {
+func (s *turns) alone(o *order) {
 	within(storeTime, func(ctx context.Context) {
 		if o.err = o.store.Place(ctx, o.bundle); o.err == nil {
 			o.err = o.store.Switch(ctx, o.bundle)
 		}
 	})
 	if o.err == nil {
-		o.said, o.err = ask(o.service.Check)
+		o.said, o.err = s.check(o.service)
 	}
 	if o.err != nil {
-		o.giveUp(o.err)
+		s.giveUp(o, o.err)
 	}
 }

@@ -2,6 +2,8 @@ package core
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -83,4 +85,136 @@ func TestOneThatDoesNotComeBackIsNotWaitedFor(t *testing.T) {
 			t.Errorf("it took %s", took)
 		}
 	})
+}
+
+// A heardService writes down what it is told, and answers checks in turn.
+type heardService struct {
+	checks []error // nil once there is none
+	heard  []string
+}
+
+func (*heardService) Name() string { return "heard" }
+
+func (s *heardService) Check(context.Context) (said string, err error) {
+	s.heard = append(s.heard, "check")
+	if len(s.checks) > 0 {
+		err, s.checks = s.checks[0], s.checks[1:]
+	}
+	return "", err
+}
+
+func (s *heardService) Reload(context.Context) (string, error) {
+	s.heard = append(s.heard, "reload")
+	return "", nil
+}
+
+// A failingStore fails when it is switched or put back.
+type failingStore struct {
+	deploy.Store
+	toSwitch, toBack error
+}
+
+func (s failingStore) Switch(context.Context, pki.Bundle) error { return s.toSwitch }
+func (s failingStore) Back(context.Context) error               { return s.toBack }
+
+// What may be switched and was not checked is checked before the service reads, for
+// whomever it does; where it finds fault, it does not read.
+func TestUncheckedIsNotRead(t *testing.T) {
+	var (
+		fine    failingStore
+		away    = failingStore{toSwitch: errNoRoute}
+		stuck   = failingStore{toBack: errNoRoute}
+		refused = errors.New("refused by a test")
+	)
+	type step struct {
+		act   act
+		store failingStore
+		want  error
+	}
+	for name, c := range map[string]struct {
+		checks []error
+		steps  []step
+		heard  []string
+		left   bool // something is unchecked in the end
+	}{
+		"all is checked": {nil,
+			[]step{{toSwitch, fine, nil}, {toReload, fine, nil}}, []string{"check", "reload"}, false},
+		"a check does not get through": {[]error{errNoRoute},
+			[]step{{toSwitch, fine, errNoRoute}, {toReload, fine, nil}, {toReload, fine, nil}}, []string{"check", "check", "reload", "reload"}, false},
+		"nor does the next": {[]error{errNoRoute, errNoRoute},
+			[]step{{toSwitch, fine, errNoRoute}, {toReload, fine, errNoRoute}}, []string{"check", "check"}, true},
+		"the next finds fault": {[]error{errNoRoute, refused},
+			[]step{{toSwitch, fine, errNoRoute}, {toReload, fine, refused}}, []string{"check", "check"}, true},
+		"it is put back": {[]error{errNoRoute},
+			[]step{{toSwitch, fine, errNoRoute}, {toBack, fine, nil}}, []string{"check", "check", "reload"}, false},
+		"another is put back": {[]error{errNoRoute, refused},
+			[]step{{toSwitch, fine, errNoRoute}, {toBack, fine, refused}}, []string{"check", "check"}, true},
+		"it is tried again": {[]error{errNoRoute},
+			[]step{{toSwitch, fine, errNoRoute}, {toSwitch, fine, nil}, {toReload, fine, nil}}, []string{"check", "check", "reload"}, false},
+		"it may be switched or not": {[]error{refused},
+			[]step{{toSwitch, away, errNoRoute}, {toReload, fine, refused}}, []string{"check"}, true},
+		"what it refuses is put back": {[]error{refused},
+			[]step{{toSwitch, fine, refused}, {toReload, fine, nil}}, []string{"check", "reload"}, false},
+		"what it refuses cannot be put back": {[]error{refused, refused},
+			[]step{{toSwitch, stuck, refused}, {toReload, fine, refused}}, []string{"check", "check"}, true},
+	} {
+		s, all := &heardService{checks: c.checks}, turns{}
+		for n, step := range c.steps {
+			if _, err := all.take(&order{act: step.act, store: step.store, service: s}); !errors.Is(err, step.want) {
+				t.Errorf("%s: got %v from step %d, want %v", name, err, n+1, step.want)
+			}
+		}
+		if !slices.Equal(s.heard, c.heard) {
+			t.Errorf("%s: it was told to %v, want %v", name, s.heard, c.heard)
+		}
+		if left := len(all.unchecked) > 0; left != c.left {
+			t.Errorf("%s: something is unchecked in the end: %v", name, left)
+		}
+	}
+}
+
+// Of two that are tried one by one, the check of the first does not get through; that of
+// the second does, and is good for both.
+func TestCheckIsGoodForAll(t *testing.T) {
+	for name, c := range map[string]struct {
+		checks []error
+		heard  []string
+	}{
+		"it comes last":  {[]error{errors.New("refused by a test"), errNoRoute, nil}, []string{"check", "check", "check", "reload"}},
+		"it comes first": {[]error{errors.New("refused by a test"), nil, errNoRoute}, []string{"check", "check", "check", "check", "reload"}},
+	} {
+		s, all := &heardService{checks: c.checks}, turns{}
+		store := placedStore{}
+		all.turn([]*order{{act: toSwitch, store: store, service: s}, {act: toSwitch, store: store, service: s}})
+		all.turn([]*order{{act: toReload, store: store, service: s}})
+		if !slices.Equal(s.heard, c.heard) || len(all.unchecked) > 0 {
+			t.Errorf("%s: it was told to %v, want %v; left unchecked: %v", name, s.heard, c.heard, all.unchecked)
+		}
+	}
+}
+
+// A placedStore can be done everything to.
+type placedStore struct{ failingStore }
+
+func (placedStore) Place(context.Context, pki.Bundle) error { return nil }
+
+// The more works wait for one another, the less often each of them asks how the others stand.
+func TestManyAskSeldom(t *testing.T) {
+	for _, c := range []struct {
+		waited time.Duration
+		works  int
+		want   time.Duration
+	}{
+		{0, 2, togetherTime},
+		{-time.Hour, 2, togetherTime},
+		{20 * time.Second, 2, 5 * time.Second},
+		{0, 500, 500 * eachTogether},
+		{80 * time.Second, 500, 20 * time.Second},
+		{0, 1_000_000, longestTogether},
+		{24 * time.Hour, 2, longestTogether},
+	} {
+		if got := togetherPause(c.waited, c.works); got != c.want {
+			t.Errorf("after %s, one of %d rests for %s, want %s", c.waited, c.works, got, c.want)
+		}
+	}
 }

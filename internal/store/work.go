@@ -168,13 +168,28 @@ func (db *DB) ResumeAfter(ctx context.Context, op clm.Op, tries int, accepted, b
 // Together lists the works that succeed together with the one that is named, or not
 // at all: itself and the others.
 func (tx *Tx) Together(first clm.WorkID) ([]clm.Work, error) {
-	return all(tx, scanWork, "SELECT "+workColumns+" FROM work WHERE together = $1 ORDER BY id", int64(first))
+	return all(tx, scanWork, "SELECT "+workColumns+" FROM work WHERE together = $1 AND together > 0 ORDER BY id", int64(first))
+}
+
+// A Standing is how some of the works stand that succeed together.
+type Standing struct {
+	One   clm.Work // one of them: no more than Op, Stage, Done and Failure
+	Works int      // so many are at the same stage, and have ended, failed, or neither, like it
+}
+
+// Standings sums up how the works stand that Together lists, but for one of them. However
+// many there are, it answers with a few rows.
+func (tx *Tx) Standings(first, but clm.WorkID) ([]Standing, error) {
+	return all(tx, func(r row) (s Standing, err error) {
+		return s, r.Scan(&s.One.Op, &s.One.Stage, &s.One.Done, &s.One.Failure, &s.Works)
+	}, `SELECT op, stage, done, MIN(failure), COUNT(*) FROM work WHERE together = $1 AND together > 0 AND id <> $2
+		GROUP BY op, stage, done, failure <> ''`, int64(first), int64(but))
 }
 
 // EachForItself lets works that succeed together stand for themselves from then on: all
 // have come so far that none is put back for another.
 func (tx *Tx) EachForItself(first clm.WorkID) error {
-	_, err := tx.c.exec("UPDATE work SET together = 0 WHERE together = $1", int64(first))
+	_, err := tx.c.exec("UPDATE work SET together = 0 WHERE together = $1 AND together > 0", int64(first))
 	return err
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -287,6 +288,93 @@ func TestOneOpenWorkPerLane(t *testing.T) {
 				t.Errorf("%s: got %v, want %v", test.name, err, test.want)
 			}
 		}
+	})
+}
+
+// Works that succeed together are summed up by where they stand, whatever becomes of them;
+// others are not among them.
+func TestStandings(t *testing.T) {
+	type standing struct {
+		stage  clm.Stage
+		done   bool
+		failed bool
+		works  int
+	}
+	fails := func(w *clm.Work) { w.Failure = "refused" }
+	at := func(s clm.Stage) func(*clm.Work) { return func(w *clm.Work) { w.Stage = s } }
+	ends := func(w *clm.Work) { w.Stage, w.Done = clm.End, true }
+	reset := func(w *clm.Work) { w.Done = true }
+	onEach(t, func(t *testing.T, n node) {
+		for name, c := range map[string]struct {
+			works []func(*clm.Work) // what has become of each
+			but   bool              // the first is left out
+			want  []standing
+		}{
+			"nobody":              {},
+			"nobody else":         {[]func(*clm.Work){fails}, true, nil},
+			"all there":           {[]func(*clm.Work){at(clm.Settle), at(clm.Settle), at(clm.Settle)}, false, []standing{{clm.Settle, false, false, 3}}},
+			"all others there":    {[]func(*clm.Work){at(clm.Place), at(clm.Settle), at(clm.Settle)}, true, []standing{{clm.Settle, false, false, 2}}},
+			"some before":         {[]func(*clm.Work){at(clm.Settle), at(clm.Place), at(clm.Settle)}, false, []standing{{clm.Place, false, false, 1}, {clm.Settle, false, false, 2}}},
+			"one has failed":      {[]func(*clm.Work){at(clm.Place), fails, at(clm.Place)}, false, []standing{{clm.Place, false, false, 2}, {clm.Place, false, true, 1}}},
+			"one was reset":       {[]func(*clm.Work){at(clm.Place), at(clm.Place), reset}, false, []standing{{clm.Place, false, false, 2}, {clm.Place, true, false, 1}}},
+			"one is at its end":   {[]func(*clm.Work){at(clm.Settle), ends}, false, []standing{{clm.End, true, false, 1}, {clm.Settle, false, false, 1}}},
+			"they failed in ways": {[]func(*clm.Work){fails, func(w *clm.Work) { w.Failure = "lost" }}, false, []standing{{clm.Place, false, true, 2}}},
+		} {
+			first := clm.WorkID(1) // of nobody
+			n.do(name, func(tx *store.Tx) error {
+				alone := clm.Begin(clm.Install, clm.Place, tx.Now)
+				alone.Subject = clm.ObjectID(name)
+				err := tx.AddWork(&alone)
+				for i, become := range c.works {
+					w := clm.Begin(clm.Install, clm.Place, tx.Now)
+					w.Subject = clm.ObjectID(fmt.Sprint(name, i))
+					become(&w)
+					err = errors.Join(err, tx.AddWork(&w))
+					if i == 0 {
+						first = w.ID
+					}
+					err = errors.Join(err, tx.TogetherWith(w.ID, first))
+				}
+				return err
+			})
+			but := clm.WorkID(0)
+			if c.but {
+				but = first
+			}
+			n.look(func(tx *store.Tx) error {
+				all, err := tx.Standings(first, but)
+				var got []standing
+				for _, s := range all {
+					if s.One.Op != clm.Install {
+						t.Errorf("%s: they are to %q", name, s.One.Op)
+					}
+					got = append(got, standing{s.One.Stage, s.One.Done, s.One.Failure != "", s.Works})
+				}
+				slices.SortFunc(got, func(a, b standing) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+				if !slices.Equal(got, c.want) {
+					t.Errorf("%s: got %v, want %v", name, got, c.want)
+				}
+				return err
+			})
+		}
+	})
+}
+
+// Those that succeed together are found without reading the work of everybody.
+func TestStandingsAreCheap(t *testing.T) {
+	onEach(t, func(t *testing.T, n node) {
+		n.do("fill", func(tx *store.Tx) error {
+			for i := range 3000 {
+				w := clm.Begin(clm.Install, clm.Place, tx.Now)
+				w.Subject = clm.ObjectID(fmt.Sprint(i))
+				if err := tx.AddWork(&w); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		n.explained("together", func(tx *store.Tx) error { _, err := tx.Together(5); return err })
+		n.explained("standings", func(tx *store.Tx) error { _, err := tx.Standings(5, 0); return err })
 	})
 }
 

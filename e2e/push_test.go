@@ -22,7 +22,7 @@ import (
 const (
 	shopHost     = "www.shop.example.com"
 	pushFolder   = `\VED\Policy\Fleet`
-	pushWithin   = 2 * time.Minute
+	pushWithin   = unstuckWithin
 	probeEvery   = 50 * time.Millisecond
 	probePatient = 10 * time.Second
 )
@@ -146,16 +146,14 @@ func (p *push) read(t *testing.T, s service, attribute string) string {
 // error; then failure is its status.
 func (p *push) done(t *testing.T, s service) (failure string) {
 	t.Helper()
-	for end := time.Now().Add(pushWithin); ; {
-		switch stage := p.read(t, s, "Stage"); {
-		case p.read(t, s, "In Error") == "1":
-			return stage + " " + p.read(t, s, "Status")
-		case stage == "" && p.read(t, s, "Provisioning Work To Do") == "":
-			return ""
-		case time.Now().After(end):
-			t.Fatalf("%s is at stage %s: %s", s.class, stage, p.read(t, s, "Status"))
+	within(t, pushWithin, s.class+" is done", func() bool {
+		stage := p.read(t, s, "Stage")
+		if p.read(t, s, "In Error") == "1" {
+			failure = stage + " " + p.read(t, s, "Status")
 		}
-	}
+		return failure != "" || stage == "" && p.read(t, s, "Provisioning Work To Do") == ""
+	})
+	return failure
 }
 
 func (p *push) showsEverywhere(t *testing.T, leaf []byte) {
@@ -374,14 +372,10 @@ exec %[2]s "$@"
 			old := p.leaf(t)
 			eyes := probe(p.fleet)
 			fresh := p.renew(t)
-			for end := time.Now().Add(pushWithin); ; {
-				if _, err := os.Stat(begun); err == nil {
-					break
-				}
-				if time.Now().After(end) {
-					t.Fatal("the reload does not begin")
-				}
-			}
+			within(t, pushWithin, "the reload begins", func() bool {
+				_, err := os.Stat(begun)
+				return err == nil
+			})
 			p.s.kill()
 			shows(t, nginx, old)
 			need(t, p.s.start())

@@ -14,6 +14,7 @@ var plans = map[Op][]Stage{
 	Hold:    {RevokeAt, End},
 	Release: {RevokeAt, End},
 	Abandon: {Collect, Disown, End},
+	Undo:    {Restore, End},
 }
 
 // Plan lists the stages of an operation in their order.

@@ -84,11 +84,16 @@ const (
 	Hold    Op = "hold"    // have the CA put a version on hold
 	Release Op = "release" // have the CA take a version off hold
 	Abandon Op = "abandon" // see what becomes of an order that nobody wants any more
+	Undo    Op = "undo"    // put back what an installation has switched that was ended
 )
 
 // IsRevocation reports whether the operation is about whether a version is revoked. Those
 // works have the lane of its revocation, so that one of them is under way at a time.
 func (o Op) IsRevocation() bool { return o == Revoke || o == Hold || o == Release }
+
+// IsAtHost reports whether the operation is carried out at a host, where there is one at
+// an application at a time.
+func (o Op) IsAtHost() bool { return o == Install || o == Undo }
 
 // A Stage is a step of a plan: the only program counter.
 type Stage string
@@ -110,6 +115,8 @@ const (
 	Verify    Stage = "verify"
 	Settle    Stage = "settle"
 
+	Restore Stage = "restore"
+
 	End Stage = "end"
 )
 
@@ -127,7 +134,7 @@ func (w Work) Points(userCSR bool) []Stage {
 		first = Submit
 	}
 	switch {
-	case w.Op == Abandon:
+	case w.Op == Abandon || w.Op == Undo:
 		return nil // nobody wants it any more
 	case w.Op == Enroll && w.Stage == first:
 		return []Stage{Start, w.Stage}
@@ -145,6 +152,7 @@ type Lane string
 const (
 	EnrollLane  Lane = "enroll"  // of a certificate: everything that leads to a new version
 	InstallLane Lane = "install" // of an application
+	UndoLane    Lane = "undo"    // of an application: what is to be put back there
 )
 
 // RevokeLane is the lane of the revocation of one version.
@@ -176,9 +184,9 @@ type Work struct {
 	Created   time.Time // when it was accepted
 	Actor     string    // who asked for it, for audit entries
 	Reason    string    // why, in the asker's words
-	Host      ObjectID  // the device that is reached for its sake; empty for all but installations
+	Host      ObjectID  // the device that is reached for its sake; empty for all that is not at a host
 	Together  WorkID    // the first of the works that succeed together or not at all; zero: it stands for itself
-	Memo      string    // what earlier stages have found out for later ones
+	Memo      string    // what was there before an installation; empty: nothing was changed, or it is there again
 	Action    string    // what whoever asked for it calls it; empty: what its operation is called
 }
 

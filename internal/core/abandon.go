@@ -62,8 +62,7 @@ func (c *Core) tooLate(t *task) error {
 		c.log.Warn("the CA has put a certificate on hold, or taken it off, although that was ended meanwhile", slog.String("work", string(t.work.Op)), slog.String("certificate", t.subject()), slog.String("serial", t.version.Serial))
 	}
 	if t.work.Op == clm.Install {
-		c.undo(context.Background(), t)
-		return nil
+		return c.undo(context.Background(), t)
 	}
 	if t.work.Op != clm.Enroll || t.version.Ref == "" {
 		return nil

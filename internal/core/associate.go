@@ -163,6 +163,13 @@ func (c *Core) Dissociate(ctx context.Context, who clm.Actor, r Dissociate) (err
 		if err := mayDeleteOrphans(who, doomed); err != nil {
 			return err
 		}
+		left, err := leftSwitched(tx, doomed)
+		if err != nil {
+			return err
+		}
+		if left != "" {
+			tx.About(string(place.DN), left)
+		}
 		for _, app := range free {
 			if err := leave(tx, app.Last().ID); err != nil {
 				return clm.About(string(app.Last().DN), unwritten("application", err))

@@ -22,10 +22,10 @@ var crashed = []clm.Stage{clm.Activate, clm.Collect, clm.CreateCSR, clm.CreateKe
 
 // Every stage that has an effect is in the list of TestCrash, or belongs to a plan that
 // another test lets die at each stage: TestCrashWhileRevoking, TestCrashWhileAbandoning,
-// TestCrashWhileInstalling. Every stage of every plan has an effect.
+// TestCrashWhileInstalling, TestCrashWhileUndoing. Every stage of every plan has an effect.
 func TestEveryEffectIsCrashed(t *testing.T) {
 	dying := slices.Clone(crashed)
-	for _, op := range []clm.Op{clm.Enroll, clm.Revoke, clm.Abandon, clm.Install} {
+	for _, op := range []clm.Op{clm.Enroll, clm.Revoke, clm.Abandon, clm.Install, clm.Undo} {
 		for _, stage := range clm.Plan(op) {
 			switch {
 			case stage == clm.End || slices.Contains(dying, stage):

@@ -53,6 +53,11 @@ func (c *Core) DeleteObject(ctx context.Context, who clm.Actor, dn string, below
 				}
 			}
 		}
+		left, err := leftSwitched(tx, doomed)
+		if err != nil {
+			return err
+		}
+		tx.About(string(path.Last().DN), left)
 		for _, p := range slices.Backward(doomed) { // those below others first
 			if err := c.deleteOne(tx, p); err != nil {
 				return clm.About(string(p.Last().DN), err)
@@ -138,21 +143,12 @@ func leave(tx *store.Tx, id clm.ObjectID) error {
 	if err != nil {
 		return err
 	}
-	if err := endInstall(tx, id); err != nil {
+	if err := endInstallAt(tx, id); err != nil {
 		return err
 	}
 	app := cloned(path.Last())
 	delete(app.Own, clm.Bound)
 	return tx.SaveObject(app)
-}
-
-// endInstall ends what is under way to install a certificate in the application.
-func endInstall(tx *store.Tx, id clm.ObjectID) error {
-	install, err := tx.OpenWork(id, clm.InstallLane)
-	if err == nil && install != nil {
-		err = tx.EndWork(install.ID)
-	}
-	return err
 }
 
 // unlink takes an application that is about to go off the list of its certificate.

@@ -209,7 +209,7 @@ func release(tx *store.Tx, who clm.Actor, path clm.Path, wanted *clm.Object) (fr
 	if err != nil && !errors.Is(err, clm.NotFound) {
 		return nil, false, err
 	}
-	if err := endInstall(tx, app.ID); err != nil {
+	if err := endInstallAt(tx, app.ID); err != nil {
 		return nil, false, err
 	}
 	delete(app.Own, clm.Bound)

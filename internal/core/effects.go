@@ -30,7 +30,7 @@ type task struct {
 	names   clm.Names     // what the certificate is to say
 	issued  clm.Facts     // what it says
 	settled crypto.Signer // the key, while it is at hand
-	at      *site         // of an installation: where the certificate goes
+	at      *site         // of what is done at a host: where the certificate goes
 	said    string        // what programs have printed at this stage
 }
 
@@ -53,6 +53,7 @@ var effects = map[clm.Stage]effect{
 	clm.Reload:    (*Core).reload,
 	clm.Verify:    (*Core).verify,
 	clm.Settle:    (*Core).settle,
+	clm.Restore:   (*Core).restore,
 }
 
 // A trade is what the works of one operation have in common.
@@ -70,6 +71,7 @@ var trades = map[clm.Op]trade{
 	clm.Hold:    {(*Core).equipHold, nil, (*Core).suspended},
 	clm.Release: {(*Core).equipHold, nil, (*Core).reinstated},
 	clm.Install: {(*Core).equipPush, nil, (*Core).installed},
+	clm.Undo:    {(*Core).equipUndo, nil, (*Core).undone},
 }
 
 // seenOutside lists the stages at which something outside sees what was made so
@@ -275,6 +277,9 @@ func (c *Core) load(ctx context.Context, w clm.Work) (*task, error) {
 		t.asked = len(gates) > 0
 		if t.version, err = tx.Version(w.Version); w.Op != clm.Enroll {
 			t.version.Sealed = nil // it may be deleted meanwhile
+		}
+		if errors.Is(err, clm.NotFound) && w.Op == clm.Undo {
+			err = nil // what was there before can be put back without it
 		}
 		return err
 	})

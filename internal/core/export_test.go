@@ -12,6 +12,9 @@ import (
 // Lease is how long nobody else touches claimed work.
 const Lease = lease
 
+// ResumeStopped lets go on what has stopped because nobody could be reached.
+func (c *Core) ResumeStopped(ctx context.Context) error { return c.resumeStopped(ctx) }
+
 // KeyBatch is how many private keys are looked at in one go.
 const KeyBatch = keyBatch
 
@@ -23,10 +26,6 @@ const (
 	KeyLife        = keyLife
 )
 
-// ResumeStopped begins anew what has stopped because nobody could be reached, as the server
-// does by itself.
-func (c *Core) ResumeStopped(ctx context.Context) error { return c.resumeStopped(ctx) }
-
 // Stages lists the stages that have an effect, sorted.
 func Stages() []clm.Stage { return slices.Sorted(maps.Keys(effects)) }
 
@@ -34,7 +33,7 @@ func Stages() []clm.Stage { return slices.Sorted(maps.Keys(effects)) }
 var around sync.Map
 
 // Around has fn called before and after each effect of this core, with the common
-// name that the certificate is to have or, of an installation, the application's DN.
+// name that the certificate is to have or, at a host, the application's DN.
 func (c *Core) Around(fn func(stage clm.Stage, after bool, cn string)) { around.Store(c, fn) }
 
 // The effects of a test binary let tests in.
@@ -48,7 +47,7 @@ func letIn() bool {
 				return do(c, ctx, t)
 			}
 			at, name := fn.(func(clm.Stage, bool, string)), t.names.CommonName
-			if t.work.Op == clm.Install {
+			if t.work.Op.IsAtHost() {
 				name = string(t.path.Last().DN)
 			}
 			at(stage, false, name)

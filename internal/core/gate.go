@@ -95,7 +95,7 @@ func (c *Core) stopAtGates(ctx context.Context, t *task) (stopped bool, err erro
 			}
 		}
 		if t.work.Failure != "" {
-			return nil
+			return undoLater(tx, t.work)
 		}
 		if err := c.askAll(tx, t.work, t.path, wanted); err != nil {
 			return err
@@ -214,7 +214,7 @@ func stageOf(w clm.Work, point clm.Stage) clm.Stage {
 	case clm.Approval:
 		stage = clm.Collect
 	}
-	if at := slices.Index(plan, stage); at < 0 || at < slices.Index(plan, w.Stage) {
+	if at := slices.Index(plan, stage); at < 0 || at < slices.Index(plan, w.Stage) || len(w.Points(false)) == 0 {
 		return ""
 	}
 	return stage

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -41,12 +40,30 @@ type formerly struct {
 // place puts the certificate beside what is in use. Again is harmless: nobody reads
 // what is there.
 func (c *Core) place(ctx context.Context, t *task) (clm.Outcome, error) {
-	return clm.Outcome{}, t.at.final(t.at.Store.Place(ctx, t.at.bundle))
+	err := t.at.final(t.at.Store.Place(ctx, t.at.bundle))
+	if clm.IsPermanent(err) && t.work.Memo != "" { // what was switched before it was retried is still there
+		err = c.putBack(ctx, t, err)
+	}
+	return clm.Outcome{}, err
 }
 
-// inspect looks at what is served now, so that it is known what to put back. Again is
-// harmless: it only reads.
+// inspect looks at what is served now, so that it is known what to put back. Where
+// something was switched that was not put back, what was seen before that counts. Again
+// is harmless: it only reads.
 func (c *Core) inspect(ctx context.Context, t *task) (clm.Outcome, error) {
+	if t.work.Memo != "" {
+		return clm.Outcome{}, nil
+	}
+	var undo *clm.Work
+	if err := c.db.Read(ctx, func(tx *store.Tx) (err error) {
+		undo, err = tx.OpenWork(t.work.Subject, clm.UndoLane)
+		return err
+	}); err != nil {
+		return clm.Outcome{}, fault(err)
+	}
+	if undo != nil {
+		return clm.Outcome{Memo: undo.Memo}, nil
+	}
 	var before []*formerly
 	for _, at := range t.at.Looks {
 		before = append(before, &formerly{At: at})
@@ -64,8 +81,8 @@ func (c *Core) inspect(ctx context.Context, t *task) (clm.Outcome, error) {
 // it. Again is harmless: it finds it already.
 func (c *Core) configure(ctx context.Context, t *task) (clm.Outcome, error) {
 	out, err := c.awaitOthers(ctx, t)
-	if clm.IsPermanent(err) && t.at.isSwitched(ctx) { // an earlier try has come further
-		err = c.putBack(ctx, t, err)
+	if clm.IsPermanent(err) {
+		err = c.goBack(ctx, t, err)
 	}
 	if err != nil || !out.Later.IsZero() {
 		return out, err
@@ -76,16 +93,34 @@ func (c *Core) configure(ctx context.Context, t *task) (clm.Outcome, error) {
 			err = c.turn(t, toSwitch)
 		}
 	}
-	if errors.Is(err, remote.ErrUnreachable) {
+	_, stays := errors.AsType[notBack](err)
+	switch {
+	case errors.Is(err, remote.ErrUnreachable):
 		err = c.putBack(ctx, t, err)
+	case err != nil && !stays:
+		t.work.Memo = "" // it was put back in its turn
 	}
 	return clm.Outcome{}, t.at.final(err)
 }
 
+// goBack takes back what an earlier try may have switched, if it has come so far. A host
+// that cannot be asked, it lets be tried again first.
+func (c *Core) goBack(ctx context.Context, t *task, cause error) error {
+	switched, err := t.at.isSwitched(ctx)
+	switch {
+	case errors.Is(err, remote.ErrUnreachable) && t.work.Attempt+1 < clm.MaxAttempts:
+		return t.at.final(err)
+	case err == nil && !switched:
+		t.work.Memo = "" // nothing has changed
+		return cause
+	}
+	return c.putBack(ctx, t, cause)
+}
+
 // isSwitched reports whether the service would find the new certificate.
-func (s *site) isSwitched(ctx context.Context) bool {
+func (s *site) isSwitched(ctx context.Context) (bool, error) {
 	found, err := s.Store.Inspect(ctx)
-	return err == nil && bytes.Equal(found.Cert, s.bundle.Cert)
+	return err == nil && bytes.Equal(found.Cert, s.bundle.Cert), err
 }
 
 // reload has the service read the certificate. Again is harmless: it reads the same.
@@ -107,11 +142,7 @@ func (c *Core) verify(ctx context.Context, t *task) (clm.Outcome, error) {
 
 func (s *site) isServed(ctx context.Context) error {
 	if len(s.Looks) == 0 {
-		found, err := s.Store.Inspect(ctx)
-		if err == nil && !bytes.Equal(found.Cert, s.bundle.Cert) {
-			err = errors.New("another certificate lies there")
-		}
-		return err
+		return s.liesThere(ctx)
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.lookTime)
 	defer cancel()
@@ -123,7 +154,17 @@ func (s *site) isServed(ctx context.Context) error {
 	return err
 }
 
-// settle makes it final. Again is harmless: there is nothing left to forget.
+// liesThere fails where a service would not find the new certificate.
+func (s *site) liesThere(ctx context.Context) error {
+	switched, err := s.isSwitched(ctx)
+	if err == nil && !switched {
+		err = errors.New("another certificate lies there")
+	}
+	return err
+}
+
+// settle makes it final, if nobody has put something else there since it was seen. Again
+// is harmless: there is nothing left to forget.
 func (c *Core) settle(ctx context.Context, t *task) (clm.Outcome, error) {
 	out, err := c.awaitOthers(ctx, t)
 	if clm.IsPermanent(err) {
@@ -132,12 +173,18 @@ func (c *Core) settle(ctx context.Context, t *task) (clm.Outcome, error) {
 	if err != nil || !out.Later.IsZero() {
 		return out, err
 	}
+	if err := t.at.liesThere(ctx); err != nil {
+		return out, c.putBack(ctx, t, err)
+	}
 	return clm.Outcome{}, t.at.final(t.at.Store.Keep(ctx))
 }
 
 // turn has something done to the service when it is its turn.
-func (c *Core) turn(t *task, a act) error {
-	said, err := c.turns.take(&order{act: a, store: t.at.Store, service: t.at.Service, bundle: t.at.bundle})
+func (c *Core) turn(t *task, a act) error { return c.turnIf(t, a, nil) }
+
+// turnIf is turn of what is asked about once more right before it is done.
+func (c *Core) turnIf(t *task, a act, still func(context.Context) error) error {
+	said, err := c.turns.take(&order{act: a, store: t.at.Store, service: t.at.Service, bundle: t.at.bundle, still: still})
 	if said = remote.Redact(said, t.at.secrets...); said != "" {
 		t.said = Printed + said
 	}
@@ -156,6 +203,8 @@ func (s *site) final(err error) error {
 	}
 	told := errors.New(remote.Redact(err.Error(), s.secrets...))
 	switch {
+	case clm.IsPermanent(err) && errors.Is(err, remote.ErrUnreachable):
+		return clm.Permanent(unreached{told})
 	case clm.IsPermanent(err):
 		return clm.Permanent(told)
 	case errors.Is(err, context.DeadlineExceeded):
@@ -174,59 +223,103 @@ type unreached struct{ error }
 func (unreached) Unwrap() error { return remote.ErrUnreachable }
 
 // putBack lets the service use again what it used before, looks whether it does, and
-// says so. A host that cannot be reached, it lets be tried again first.
+// says so. A host that cannot be reached, it lets be tried again first; where it cannot
+// be in the end, the work is begun anew by itself.
 func (c *Core) putBack(ctx context.Context, t *task, cause error) error {
+	isLast := t.work.Attempt+1 >= clm.MaxAttempts
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return ctx.Err() // this process ends, and another goes on from here
-	case errors.Is(cause, remote.ErrUnreachable) && t.work.Attempt+1 < clm.MaxAttempts:
+	case errors.Is(cause, remote.ErrUnreachable) && !isLast:
 		return t.at.final(cause)
 	}
+	seen, err := c.back(ctx, t, func(ctx context.Context) error { return c.isOurs(ctx, t) })
+	_, isUnknown := errors.AsType[unknown](err)
 	why := remote.Redact(cause.Error(), t.at.secrets...)
-	switch ours, err := c.isOurs(ctx, t); {
-	case err != nil:
-		return err // it is tried again
-	case !ours:
-		return clm.Permanent(errors.New(why))
-	}
-	seen := 0
-	err := c.turn(t, toBack)
-	deaf, isDeaf := errors.AsType[notRead](err)
-	if err == nil || isDeaf {
-		looking, cancel := context.WithTimeout(ctx, t.at.lookTime)
-		defer cancel()
-		if seen, err = servedBefore(looking, t.work.Memo); seen == 0 && isDeaf {
-			err = deaf // nothing says that it serves what was there before
-		}
-	}
-	if errors.Is(ctx.Err(), context.Canceled) {
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
 		return ctx.Err()
-	}
-	if err != nil {
+	case errors.Is(err, errTaken):
+		return clm.Permanent(errors.New(why))
+	case isUnknown && !isLast:
+		return err // it is tried again
+	case err != nil:
 		why = sentences(why, "It could not be put back: "+remote.Redact(err.Error(), t.at.secrets...))
-	} else if seen > 0 {
+	case seen > 0:
 		why = sentences(why, "What was served before is served again.")
-	} else {
+	default:
 		why = sentences(why, "What was there before is there again.")
+	}
+	if err == nil {
+		t.work.Memo = ""
+	}
+	if isUnknown || errors.Is(cause, remote.ErrUnreachable) || errors.Is(err, remote.ErrUnreachable) {
+		return clm.Permanent(unreached{errors.New(why)})
 	}
 	return clm.Permanent(errors.New(why))
 }
 
-func sentences(first, second string) string { return strings.TrimSuffix(first, ".") + ". " + second }
+// back lets the service use again what it used before, if that is still to be done, and
+// looks at how many places it is seen to. Whatever came before, there is time for that;
+// it ends with ctx only where that is called off.
+func (c *Core) back(ctx context.Context, t *task, still func(context.Context) error) (seen int, err error) {
+	err = c.turnIf(t, toBack, still)
+	deaf, isDeaf := errors.AsType[notRead](err)
+	if err != nil && !isDeaf {
+		return 0, err
+	}
+	looking, cancel := withTime(ctx, t.at.lookTime)
+	defer cancel()
+	if seen, err = servedBefore(looking, t.work.Memo); seen == 0 && isDeaf {
+		err = deaf // nothing says that it serves what was there before
+	}
+	return seen, err
+}
 
-// undo puts back what a worker has changed at an application for work that was reset
-// meanwhile.
-func (c *Core) undo(ctx context.Context, t *task) {
-	if !t.work.IsBefore(clm.Configure) && t.work.Failure == "" && t.at != nil && t.at.Store != nil {
-		err := c.putBack(ctx, t, errors.New("the installation was reset"))
-		c.log.Warn("put back", slog.String("application", t.subject()), slog.Any("error", err))
+// withTime is ctx with so much time, however little that has left. It is called off with
+// ctx.
+func withTime(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	fresh, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
+	stop := context.AfterFunc(ctx, func() {
+		if errors.Is(ctx.Err(), context.Canceled) {
+			cancel()
+		}
+	})
+	return fresh, func() {
+		stop()
+		cancel()
 	}
 }
 
-// isOurs reports whether the application is still this worker's business: nobody has
-// taken the work over, and where it was reset no other has come.
-func (c *Core) isOurs(ctx context.Context, t *task) (ours bool, err error) {
-	err = c.db.Read(ctx, func(tx *store.Tx) error {
+func sentences(first, second string) string { return strings.TrimSuffix(first, ".") + ". " + second }
+
+// unequipped is why an installation cannot go on for which something could not be found
+// out: where an earlier stage has switched something that is put back, as far as it is
+// known where.
+func (c *Core) unequipped(ctx context.Context, t *task, err error) error {
+	stops := clm.IsPermanent(err) || t.work.Attempt+1 >= clm.MaxAttempts
+	switch {
+	case !stops || t.work.Memo == "" || ctx.Err() != nil:
+		return err
+	case t.at == nil || t.at.Store == nil:
+		return clm.Permanent(errors.New(sentences(shown(err).Error(), "What was put there is still there.")))
+	}
+	return c.putBack(ctx, t, shown(err))
+}
+
+// errTaken is why something is not put back: somebody else sees to what is there.
+var errTaken = errors.New("somebody else is at it")
+
+// unknown is why it could not be found out whether something is to be put back.
+type unknown struct{ error }
+
+func (e unknown) Unwrap() error { return e.error }
+
+// isOurs fails with errTaken where the application is not this worker's business any
+// more: somebody has taken the work over, or it was ended and another has come.
+func (c *Core) isOurs(ctx context.Context, t *task) error {
+	ours := false
+	err := c.db.Read(ctx, func(tx *store.Tx) error {
 		w, err := tx.Work(t.work.ID)
 		switch {
 		case errors.Is(err, clm.NotFound): // the application is gone
@@ -239,7 +332,18 @@ func (c *Core) isOurs(ctx context.Context, t *task) (ours bool, err error) {
 		ours = w.Stage != clm.End && open == nil
 		return err
 	})
-	return ours, err
+	return takenUnless(ours, err)
+}
+
+// takenUnless is errTaken unless it is ours, as far as that is known.
+func takenUnless(ours bool, err error) error {
+	switch {
+	case err != nil:
+		return unknown{fault(err)}
+	case !ours:
+		return errTaken
+	}
+	return nil
 }
 
 // servedBefore looks whether what was served before is served again, and says at how
@@ -351,6 +455,9 @@ func (c *Core) installed(tx *store.Tx, t *task) error {
 	if err := validateLater(tx, t.version.Certificate); err != nil {
 		return err
 	}
+	if err := nothingToUndo(tx, app.ID); err != nil {
+		return err
+	}
 	return tx.SaveObject(app)
 }
 
@@ -389,7 +496,7 @@ func (c *Core) installEverywhere(tx *store.Tx, place clm.Path, version clm.Versi
 		asks := false
 		if err == nil && open != nil {
 			if asks, err = awaitsApproval(tx, *open, place.Last().ID); err == nil {
-				err = tx.EndWork(open.ID)
+				err = endInstall(tx, *open)
 			}
 		}
 		if err != nil {

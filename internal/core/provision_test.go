@@ -61,10 +61,17 @@ func (f *fleet) request() core.Request {
 	for n, l := range f.all {
 		r.Devices = append(r.Devices, core.DeviceWish{
 			Folder: pushed, Name: fmt.Sprintf("host-%d", n), Own: map[clm.Attr][]string{clm.Host: {"127.0.0.1"}},
-			Applications: []core.ApplicationWish{{Name: "listener", Class: coretest.TargetClass, Own: map[clm.Attr][]string{clm.LookAt: {l.At}, clm.LookTime: {"2"}}}},
+			Applications: []core.ApplicationWish{{Name: "listener", Class: coretest.TargetClass, Own: map[clm.Attr][]string{clm.LookAt: {l.At}, clm.LookTime: {"20"}}}},
 		})
 	}
 	return r
+}
+
+// lookBriefly looks at the application for a few seconds only: it is to be looked at in vain.
+func (f *fleet) lookBriefly(t *testing.T, n int) {
+	t.Helper()
+	edit := core.Edit{Attr: clm.LookTime, Values: []string{"4"}}
+	check(t, f.EditObject(context.Background(), f.Admin, f.app(n), []core.Edit{edit}, nil))
 }
 
 // renew renews the certificate and waits until that, and what follows, is over.
@@ -219,6 +226,7 @@ func TestReloadThatDidNothingIsFoundOut(t *testing.T) {
 		f := newFleet(t, d, 1, nil)
 		before := f.inUse(t)
 		f.all[0].Deaf = true
+		f.lookBriefly(t, 0)
 		f.renew(t)
 		f.failed(t, 0, clm.Verify, "served again")
 		f.serve(t, before)
@@ -237,7 +245,9 @@ func TestTogetherOrNotAtAll(t *testing.T) {
 				for _, l := range f.all {
 					set = append(set, len(l.Calls()))
 				}
-				f.all[1].Deaf = at == "deaf"
+				if f.all[1].Deaf = at == "deaf"; f.all[1].Deaf {
+					f.lookBriefly(t, 1)
+				}
 				f.all[1].Before = func(what string) error {
 					if what == at {
 						return errors.New("refused by a test")

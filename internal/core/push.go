@@ -397,7 +397,7 @@ func (o origin) push(tx *store.Tx, who clm.Actor, apps []consumer, together *boo
 // but for a look. It fails with store.ErrDuplicate where somebody else has just done so.
 func (a consumer) install(tx *store.Tx, i installation) (w clm.Work, err error) {
 	if a.open != nil {
-		err = tx.EndWork(a.open.ID)
+		err = endInstall(tx, a.open.Work)
 	}
 	if err == nil {
 		w, err = install(tx, i)

@@ -22,6 +22,7 @@ func TestPuttingBackIsLookedAt(t *testing.T) {
 	coretest.Databases(t, func(t *testing.T, d coretest.Database) {
 		f := newFleet(t, d, 1, nil)
 		l := f.all[0]
+		f.lookBriefly(t, 0)
 		l.After = func(what string) error {
 			if what != "reload" || l.Deaf {
 				return nil

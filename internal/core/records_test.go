@@ -255,7 +255,7 @@ func TestEveryRecordCondition(t *testing.T) {
 			{"text in a serial number with colons", core.RecordQuery{Text: colons(s.of["d"].Serial)}, "d"},
 			{"text in a thumbprint", core.RecordQuery{Text: s.of["f"].Thumbprint[3:20]}, "f"},
 			{"text in an issuer", core.RecordQuery{Text: "suing f"}, "Abcf"},
-			{"text in a group", core.RecordQuery{Text: "dee"}, "c"},
+			{"text in a group", core.RecordQuery{Text: "eep"}, "c"},
 			{"two", core.RecordQuery{CommonName: "www.example.com", Kinds: []core.RecordKind{core.ServerRecord}}, "A"},
 			{"two that do not go together", core.RecordQuery{CommonName: "www.example.com", Group: "Two"}, ""},
 			{"many", core.RecordQuery{Serial: s.of["A"].Serial, Issuer: "Issuing F", CommonName: "www.example.com", SAN: "www.example.com", Kinds: []core.RecordKind{core.ServerRecord}}, "A"},

@@ -45,6 +45,13 @@ func removePlace(tx *store.Tx, who clm.Actor, path clm.Path) error {
 			return clm.About(string(p.Last().DN), clm.Denied)
 		}
 	}
+	left, err := leftSwitched(tx, doomed)
+	if err != nil {
+		return err
+	}
+	if left != "" {
+		tx.About(string(place.DN), left)
+	}
 	open, err := tx.OpenWork(place.ID, clm.EnrollLane)
 	if err == nil && open != nil {
 		err = endEnrolment(tx, *open)

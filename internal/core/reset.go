@@ -184,6 +184,9 @@ func resetApplications(tx *store.Tx, place *clm.Object, done *ResetDone) error {
 			return err
 		}
 		for _, w := range works {
+			if w.Op == clm.Undo {
+				continue // what is to be put back is put back
+			}
 			open, err := stand(tx, w)
 			if err != nil {
 				return err
@@ -192,7 +195,7 @@ func resetApplications(tx *store.Tx, place *clm.Object, done *ResetDone) error {
 				continue // it has been done, and is only looked at
 			}
 			done.Processing = true
-			if err := tx.EndWork(w.ID); err != nil {
+			if err := endInstall(tx, w); err != nil {
 				return err
 			}
 		}

@@ -40,7 +40,7 @@ func (c *Core) Retry(ctx context.Context, who clm.Actor, dn string) (done Accept
 				return err
 			}
 			for _, w := range works {
-				if w.Failure == "" || w.Op != clm.Enroll && w.Op != clm.Install {
+				if w.Failure == "" || w.Op != clm.Enroll && !w.Op.IsAtHost() {
 					continue
 				}
 				stopped++

@@ -221,6 +221,9 @@ func (c *Core) carry(ctx context.Context, t *task) {
 	c.hold(t.work)
 	defer c.letGo(t.work)
 	err := trades[t.work.Op].equip(c, ctx, t)
+	if err != nil && t.work.Op == clm.Install {
+		err = c.unequipped(ctx, t, err)
+	}
 	for saved := t.work; ; {
 		if ctx.Err() != nil {
 			c.giveBack(t, saved)
@@ -247,7 +250,7 @@ func (c *Core) carry(ctx context.Context, t *task) {
 		t.learn(out)
 		t.work = clm.Advance(t.work, out, shown(err), c.db.Now())
 		t.work.Begun = true
-		if t.work.Op == clm.Install && rested(out, err) {
+		if t.work.Op.IsAtHost() && rested(out, err) {
 			c.releaseFor(t.work, out.Later.Sub(c.db.Now())) // it is asked often, and there is nothing to tell
 			return
 		}
@@ -298,12 +301,12 @@ func shown(err error) error {
 func (c *Core) do(ctx context.Context, t *task) (clm.Outcome, error) {
 	t.said = ""
 	limit := effectTimeout
-	if t.work.Op == clm.Install {
+	if t.work.Op.IsAtHost() {
 		limit = installTimeout
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	if t.work.Op == clm.Install {
+	if t.work.Op.IsAtHost() {
 		return c.atHost(ctx, t)
 	}
 	return effects[t.work.Stage](c, ctx, t)
@@ -359,20 +362,23 @@ func (c *Core) releaseFor(w clm.Work, pause time.Duration) {
 }
 
 // Work that has stopped because nobody could be reached is begun anew, at most so many
-// in one go, when so long has passed. An installation is given up when it is older.
+// in one go, when so long has passed. What is to be done at a host is given up when it is
+// older.
 const (
 	resumePause  = 10 * time.Minute
 	resumeBatch  = 100
 	givenUpAfter = 24 * time.Hour
 )
 
-// resumeStopped lets revocations and installations go on that have stopped because the
-// CA or the host could not be reached: what was accepted from a client is not given up.
+// resumeStopped lets revocations and installations go on, and what puts these back, that
+// have stopped because the CA or the host could not be reached: what was accepted from a
+// client is not given up.
 func (c *Core) resumeStopped(ctx context.Context) error {
+	atHost := c.db.Now().Add(-givenUpAfter)
 	for _, r := range []struct {
 		op       clm.Op
 		accepted time.Time
-	}{{clm.Revoke, time.Time{}}, {clm.Install, c.db.Now().Add(-givenUpAfter)}} {
+	}{{clm.Revoke, time.Time{}}, {clm.Install, atHost}, {clm.Undo, atHost}} {
 		for again := true; again; {
 			n, err := c.db.ResumeAfter(ctx, r.op, clm.MaxAttempts, r.accepted, c.db.Now().Add(-resumePause), resumeBatch)
 			if err != nil {

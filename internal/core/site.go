@@ -39,35 +39,65 @@ type site struct {
 	secrets  []secret.Plain // must not stand in what programs have printed
 }
 
-// equipInstallation finds out where the certificate goes, and what is put there.
+// equipInstallation finds out where the certificate goes, and then what is put there:
+// where the one is known and the other is not, what was put there can be put back.
 func (c *Core) equipInstallation(ctx context.Context, t *task) error {
-	s := &site{}
-	t.at = s
-	var settings deploy.Settings
-	driver, ok := c.driverOf(t.path.Last().Class)
-	if !ok {
-		return clm.Permanent(fmt.Errorf("there is no driver for applications of this class"))
+	settings, driver, err := c.equipSite(ctx, t)
+	if err != nil {
+		return err
 	}
-	err := c.db.Read(ctx, func(tx *store.Tx) error {
+	s := t.at
+	err = c.db.Read(ctx, func(tx *store.Tx) error {
 		place, err := c.bundleFor(tx, t)
-		if err != nil {
-			return err
-		}
-		settings, err = c.settingsOf(tx, t.path, driver)
 		if err != nil {
 			return err
 		}
 		s.Looks, err = looksOf(t.path, settings, driver, hostName(place))
 		return err
 	})
-	if err != nil && !clm.IsPermanent(err) {
-		return fault(err) // of ours: it is tried again
+	switch {
+	case err != nil:
+		return faultUnlessPermanent(err)
+	case driver.WantsKey && s.bundle.Key == nil:
+		return clm.Permanent(errors.New("the private key of the certificate is not held"))
+	case isUntold(t.path) && len(t.path.Value(clm.LookAt).Values) == 0:
+		s.Looks = nil
 	}
-	if err != nil {
+	return nil
+}
+
+// isUntold reports whether nobody tells the service of the application at the end of the
+// path, which shows the certificate some day.
+func isUntold(path clm.Path) bool { return firstOf(path.Last(), clm.Restart) == "0" }
+
+// faultUnlessPermanent is fault for what does not say that trying again is in vain.
+func faultUnlessPermanent(err error) error {
+	if clm.IsPermanent(err) {
 		return err
 	}
-	if driver.WantsKey && s.bundle.Key == nil {
-		return clm.Permanent(errors.New("the private key of the certificate is not held"))
+	return fault(err)
+}
+
+// equipUndo finds out where it is to be put back. What is to be there again, the store
+// knows, and what was seen before is in the work.
+func (c *Core) equipUndo(ctx context.Context, t *task) error {
+	_, _, err := c.equipSite(ctx, t)
+	return err
+}
+
+// equipSite finds out where the certificate goes, and how that is reached.
+func (c *Core) equipSite(ctx context.Context, t *task) (settings deploy.Settings, driver deploy.Driver, err error) {
+	s := &site{}
+	t.at = s
+	driver, ok := c.driverOf(t.path.Last().Class)
+	if !ok {
+		return settings, driver, unfit("there is no driver for applications of this class")
+	}
+	if err = c.db.Read(ctx, func(tx *store.Tx) (err error) {
+		settings, err = c.settingsOf(tx, t.path, driver)
+		return err
+	}); err != nil {
+		return settings, driver, faultUnlessPermanent(err)
 	}
 	for _, plain := range settings.Secrets {
 		s.secrets = append(s.secrets, plain)
@@ -78,16 +108,13 @@ func (c *Core) equipInstallation(ctx context.Context, t *task) error {
 	c.hosts.limitTo(t.work.Host, hostLimit(t.path))
 	target, err := driver.New(settings)
 	if err != nil {
-		return clm.Permanent(errors.New(remote.Redact(err.Error(), s.secrets...)))
+		return settings, driver, clm.Permanent(errors.New(remote.Redact(err.Error(), s.secrets...)))
 	}
 	s.Store, s.Service, s.Bare = target.Store, target.Service, target.Bare
-	if firstOf(t.path.Last(), clm.Restart) == "0" { // nobody tells the service, which shows the certificate some day
+	if isUntold(t.path) {
 		s.Service = nil
-		if len(t.path.Value(clm.LookAt).Values) == 0 {
-			s.Looks = nil
-		}
 	}
-	return nil
+	return settings, driver, nil
 }
 
 // unfit is why an application cannot be served as it is set up: trying again cannot mend it.

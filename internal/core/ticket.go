@@ -471,7 +471,14 @@ func (c *Core) reject(tx *store.Tx, who clm.Actor, t Ticket, d Decision) error {
 	if t.Gate.Work == 0 {
 		return tx.DropGate(t.Gate)
 	}
-	if err := tx.StopWork(t.Gate.Work, why); err != nil {
+	w, err := tx.Work(t.Gate.Work)
+	if err == nil {
+		err = undoLater(tx, w)
+	}
+	if err == nil {
+		err = tx.StopWork(w.ID, why)
+	}
+	if err != nil {
 		return err
 	}
 	gates, err := tx.Gates(t.Gate.Work)

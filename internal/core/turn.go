@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -47,6 +48,7 @@ type order struct {
 	store   deploy.Store
 	service deploy.Service // nil: nothing has to be told
 	bundle  pki.Bundle
+	still   func(context.Context) error // whether it is still to be done, asked when it is its turn; nil: it is
 
 	said string
 	err  error
@@ -101,10 +103,20 @@ func withoutService(o *order) (err error) {
 				err = o.err
 			}
 		case toBack:
-			err = o.store.Back(ctx)
+			if err = o.isStill(ctx); err == nil {
+				err = o.store.Back(ctx)
+			}
 		}
 	})
 	return err
+}
+
+// isStill fails with the reason why the order is not to be carried out any more.
+func (o *order) isStill(ctx context.Context) error {
+	if o.still == nil {
+		return nil
+	}
+	return o.still(ctx)
 }
 
 // within does something for which there is so much time, whatever came before.
@@ -231,8 +243,13 @@ func tell(orders []*order, said string, err error) {
 // Where something was left unchecked, the fault may be in that, and it reads nothing.
 func (s *turns) putAllBack(orders []*order) {
 	within(storeTime, func(ctx context.Context) {
+		each(orders, switchAtATime, func(o *order) { o.err = o.isStill(ctx) })
+		orders = slices.DeleteFunc(orders, func(o *order) bool { return o.err != nil })
 		each(orders, switchAtATime, func(o *order) { o.err = o.store.Back(ctx) })
 	})
+	if len(orders) == 0 {
+		return
+	}
 	said, err := s.reload(orders[0].service)
 	for _, o := range orders {
 		if o.said = said; o.err == nil && err != nil {
@@ -296,10 +313,17 @@ func (o *order) giveUp(why error) (back bool) {
 	}
 	within(storeTime, func(ctx context.Context) {
 		err := o.store.Back(ctx)
-		o.err, back = errors.Join(why, err), err == nil
+		if back = err == nil; !back {
+			o.err = notBack{errors.Join(why, err)}
+		}
 	})
 	return back
 }
+
+// notBack is why something has failed that could not be put back either.
+type notBack struct{ error }
+
+func (e notBack) Unwrap() error { return e.error }
 
 // alone switches one store. Back has forgotten what was placed, so it is placed again.
 func (s *turns) alone(o *order) {

@@ -218,3 +218,77 @@ func TestManyAskSeldom(t *testing.T) {
 		}
 	}
 }
+
+// A sureStore is sure to have something to go back to.
+type sureStore struct {
+	deploy.Store
+	backs *atomic.Int32
+}
+
+func (s sureStore) Back(context.Context) error {
+	s.backs.Add(1)
+	return nil
+}
+
+// TestNothingIsPutBackThatIsTaken asks when it is its turn whether it is still to be done,
+// and leaves the store and the service alone where it is not.
+func TestNothingIsPutBackThatIsTaken(t *testing.T) {
+	taken := func(context.Context) error { return errTaken }
+	for _, c := range []struct {
+		name           string
+		service        bool
+		still          func(context.Context) error
+		err            error
+		backs, reloads int32
+	}{
+		{"taken", true, taken, errTaken, 0, 0},
+		{"taken, without a service", false, taken, errTaken, 0, 0},
+		{"still to be done", true, func(context.Context) error { return nil }, nil, 1, 1},
+		{"not asked", false, nil, nil, 1, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var s countedService
+				var backs atomic.Int32
+				var all turns
+				o := &order{act: toBack, store: sureStore{backs: &backs}, still: c.still}
+				if c.service {
+					o.service = &s
+				}
+				if _, err := all.take(o); !errors.Is(err, c.err) || backs.Load() != c.backs || s.reloads.Load() != c.reloads {
+					t.Errorf("got %v, put back %d times, %d reloads", err, backs.Load(), s.reloads.Load())
+				}
+			})
+		})
+	}
+}
+
+// TestTimeOfItsOwn lets putting back have the time that it needs when the stage has none
+// left, and ends it with the process.
+func TestTimeOfItsOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		process, stop := context.WithCancel(context.Background())
+		stage, cancel := context.WithTimeout(process, time.Second)
+		defer cancel()
+		early, end := withTime(stage, time.Minute)
+		defer end()
+		time.Sleep(2 * time.Second)
+		late, end := withTime(stage, time.Minute)
+		defer end()
+		if stage.Err() == nil || early.Err() != nil || late.Err() != nil {
+			t.Errorf("got %v, %v and %v, want time left", stage.Err(), early.Err(), late.Err())
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if late.Err() != context.DeadlineExceeded {
+			t.Errorf("got %v, want it to end", late.Err())
+		}
+		lively, end := withTime(process, time.Minute)
+		defer end()
+		stop()
+		synctest.Wait()
+		if lively.Err() != context.Canceled {
+			t.Errorf("got %v, want it to end with the process", lively.Err())
+		}
+	})
+}

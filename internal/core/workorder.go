@@ -174,6 +174,9 @@ func (c *Core) FindOrders(ctx context.Context, who clm.Actor, want OrdersWanted)
 // orderOf finds an order whose record the actor may read. It fails with NotFound.
 func orderOf(tx *store.Tx, who clm.Actor, id clm.WorkID) (o Order, err error) {
 	w, err := tx.Work(id)
+	if err == nil && w.Op == clm.Undo { // nobody has ordered it
+		err = clm.NotFound
+	}
 	if err != nil {
 		return o, err
 	}

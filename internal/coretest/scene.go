@@ -34,6 +34,10 @@ func (r *Rig) OpenRevocation(dn string) (w *clm.Work, err error) {
 // nil where there is none.
 func (r *Rig) OpenInstall(dn string) (*clm.Work, error) { return r.openWork(dn, clm.InstallLane) }
 
+// OpenUndo is the work that puts back what an installation has switched at the
+// application that was ended; nil where there is none.
+func (r *Rig) OpenUndo(dn string) (*clm.Work, error) { return r.openWork(dn, clm.UndoLane) }
+
 func (r *Rig) openWork(dn string, lane clm.Lane) (w *clm.Work, err error) {
 	ctx := context.Background()
 	place, err := r.Object(ctx, r.Admin, dn)

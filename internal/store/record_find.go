@@ -60,7 +60,7 @@ const (
 
 var recordOrders = map[RecordOrder]string{
 	ByCommonName: "r.cn_key", ByRecordID: "", ByBegin: "r.not_before", ByEndOf: "r.not_after",
-	ByLastOrder: "(SELECT COALESCE(MAX(w.id), 0) FROM work w WHERE w.version = r.id)",
+	ByLastOrder: "(SELECT COALESCE(MAX(w.id), 0) FROM work w WHERE w.version = r.id AND w.op <> 'undo')",
 }
 
 // A RecordFilter selects records: of each group of All at least one term holds.

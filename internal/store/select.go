@@ -68,7 +68,7 @@ const (
 
 	// installed are those that some application is still to get, or has failed to: they
 	// stand at clm.Place, unless the next one is on its way.
-	installed = ` UNION ALL SELECT v.certificate FROM work w JOIN versions v ON v.id = w.version WHERE w.done = FALSE AND w.host <> ''
+	installed = ` UNION ALL SELECT v.certificate FROM work w JOIN versions v ON v.id = w.version WHERE w.done = FALSE AND w.host <> '' AND w.op = 'install'
 		AND NOT EXISTS (SELECT 1 FROM work e WHERE e.subject = v.certificate AND e.lane = 'enroll' AND e.done = FALSE)`
 )
 

@@ -100,15 +100,16 @@ func (tx *Tx) OpenWorks(subject clm.ObjectID) ([]clm.Work, error) {
 	return all(tx, scanWork, "SELECT "+workColumns+" FROM work WHERE subject = $1 AND done = FALSE ORDER BY id", string(subject))
 }
 
-// Orders lists all works about the version, open or not, the oldest first.
+// Orders lists all works about the version, open or not, the oldest first, but for what
+// nobody has asked for: that something is put back.
 func (tx *Tx) Orders(version clm.VersionID) ([]clm.Work, error) {
-	return all(tx, scanWork, "SELECT "+workColumns+" FROM work WHERE version = $1 ORDER BY id", int64(version))
+	return all(tx, scanWork, "SELECT "+workColumns+" FROM work WHERE version = $1 AND op <> 'undo' ORDER BY id", int64(version))
 }
 
 // WorksBefore lists the works with lower numbers, the newest first, at most
-// so many.
+// so many. It passes over what Orders does.
 func (tx *Tx) WorksBefore(id clm.WorkID, most int) ([]clm.Work, error) {
-	return all(tx, scanWork, "SELECT "+workColumns+" FROM work WHERE id < $1 ORDER BY id DESC LIMIT $2", int64(id), most)
+	return all(tx, scanWork, "SELECT "+workColumns+" FROM work WHERE id < $1 AND op <> 'undo' ORDER BY id DESC LIMIT $2", int64(id), most)
 }
 
 // AddDoneWork writes work down that was done as it was asked for, and gives it its ID.
@@ -120,23 +121,23 @@ func (tx *Tx) AddDoneWork(w *clm.Work) error {
 // Installs lists the open works that install a version of the certificate somewhere, the
 // oldest first.
 func (tx *Tx) Installs(certificate clm.ObjectID) ([]clm.Work, error) {
-	return all(tx, scanWork, "SELECT "+workColumns+` FROM work WHERE done = FALSE AND host <> ''
+	return all(tx, scanWork, "SELECT "+workColumns+` FROM work WHERE done = FALSE AND host <> '' AND op = 'install'
 		AND version IN (SELECT id FROM versions WHERE certificate = $1) ORDER BY id`, string(certificate))
 }
 
 // ResumeWork clears the failure of a work that has stopped: it goes on at once from
 // the stage at which it stands, unless it waits there for a signing request. An
-// installation begins anew.
+// installation begins anew, with what is known of how it was before.
 func (tx *Tx) ResumeWork(w clm.Work) error {
 	w.Failure = ""
 	due := tx.Now
 	if w.State(false) == clm.AwaitsCSR {
 		due = w.NotBefore
 	}
-	if w.Op == clm.Install { // what it had done was put back
+	if w.Op == clm.Install { // what it had done was put back, or else it says what was there before
 		w.Stage = clm.Plan(w.Op)[0]
 	}
-	n, err := tx.c.exec("UPDATE work SET failure = '', note = '', memo = '', overlaid = FALSE, attempt = 0, stage = $1, since = $2, due = $3, held = FALSE, epoch = epoch + 1 WHERE id = $4 AND done = FALSE AND failure <> ''",
+	n, err := tx.c.exec("UPDATE work SET failure = '', note = '', overlaid = FALSE, attempt = 0, stage = $1, since = $2, due = $3, held = FALSE, epoch = epoch + 1 WHERE id = $4 AND done = FALSE AND failure <> ''",
 		string(w.Stage), micros(tx.Now), micros(due), int64(w.ID))
 	if err == nil && n == 0 {
 		return ErrStale
@@ -206,7 +207,7 @@ const claimable = `done = FALSE AND failure = ''
 
 // Claim takes up to most works that are due and stand before no undecided gate,
 // for so long as the lease lasts. A work whose lease has run out is due again.
-// Installations are not among them.
+// What is carried out at a host is not among them.
 func (db *DB) Claim(ctx context.Context, most int, lease time.Duration) (claimed []clm.Work, err error) {
 	err = db.submit(ctx, nil, func(tx *Tx) error {
 		claimed, err = tx.claim("host = ''", most, lease)
@@ -215,16 +216,16 @@ func (db *DB) Claim(ctx context.Context, most int, lease time.Duration) (claimed
 	return claimed, err
 }
 
-// A DueHost is a host with installations that wait for time alone, and when the first of
+// A DueHost is a host with works that wait for time alone, and when the first of
 // them may be claimed.
 type DueHost struct {
 	ID clm.ObjectID
 	At time.Time
 }
 
-// DueHosts lists hosts with installations that have not ended, in the order of their
+// DueHosts lists hosts with works that have not ended, in the order of their
 // IDs, at most so many after the one that is named. It costs as much as there are hosts
-// in the list, however many installations wait at each.
+// in the list, however many wait at each.
 func (db *DB) DueHosts(ctx context.Context, after clm.ObjectID, most int) (hosts []DueHost, err error) {
 	err = db.Read(ctx, func(tx *Tx) error {
 		hosts, err = all(tx, func(r row) (h DueHost, err error) {
@@ -244,7 +245,7 @@ func (db *DB) DueHosts(ctx context.Context, after clm.ObjectID, most int) (hosts
 	return hosts, err
 }
 
-// ClaimInstallations is Claim for installations: so many at each of the hosts.
+// ClaimInstallations is Claim for what is carried out at hosts: so many at each of them.
 func (db *DB) ClaimInstallations(ctx context.Context, most map[clm.ObjectID]int, lease time.Duration) (claimed []clm.Work, err error) {
 	err = db.submit(ctx, nil, func(tx *Tx) error {
 		claimed = nil
@@ -302,7 +303,7 @@ func (db *DB) Release(ctx context.Context, w clm.Work, pause time.Duration) erro
 	})
 }
 
-// NextDue is when the earliest work that waits may be claimed, installations left out;
+// NextDue is when the earliest work that waits may be claimed, that at hosts left out;
 // false when none waits for time alone.
 func (db *DB) NextDue(ctx context.Context) (at time.Time, any bool, err error) {
 	err = db.Read(ctx, func(tx *Tx) error {

@@ -58,6 +58,7 @@ var eventDefs = map[string]eventDef{
 	"change":               {22, "Certificate Changed", false},
 	"enroll":               {23, "Certificate Enrollment", true},
 	"install":              {24, "Certificate Installation", true},
+	"undo":                 {65, "Certificate Installation Put Back", true},
 	"abandon":              {25, "Certificate Order Abandoned", true},
 	"private key mismatch": {26, "Private Key Mismatch", false},
 	"see revocation":       {27, "Certificate Revocation Seen", false},

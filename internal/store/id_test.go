@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/certwright/certwright/internal/clm"
 )
 
 // Whatever the clock does, the ids of a node grow in steps that leave room for the
@@ -29,6 +31,18 @@ func TestIDsGrow(t *testing.T) {
 			last = id
 		}
 	})
+}
+
+// GUIDs tell by the microsecond which is older, and are of version 7 (RFC 9562).
+func TestGUIDsGrow(t *testing.T) {
+	now, last := idEpoch.AddDate(2, 0, 0), ""
+	for range 3000 {
+		id := newGUID(now)
+		if id <= last || id[14] != '7' || !clm.IsObjectID(id) {
+			t.Fatalf("got %s after %s", id, last)
+		}
+		now, last = now.Add(time.Microsecond), id
+	}
 }
 
 // Ids that many ask a node for at once are all different.

@@ -38,7 +38,7 @@ func TestHolders(t *testing.T) {
 func TestSubjects(t *testing.T) {
 	onEach(t, func(t *testing.T, n node) {
 		a := n.add(clm.ServerCertificate, `\a`)
-		n.turn(time.Millisecond) // by which IDs tell what is older
+		n.turn(time.Microsecond) // by which IDs tell what is older
 		b := n.add(clm.ServerCertificate, `\b`)
 		n.issue(a, clm.Version{Cert: []byte{1}}, clm.Names{CommonName: "WWW"})
 		n.issue(b, clm.Version{Cert: []byte{2}}, clm.Names{CommonName: "www"})

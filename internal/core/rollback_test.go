@@ -55,13 +55,16 @@ func (s shop) rest(apps ...string) {
 }
 
 // pushes asks for the version in use to be put into the application once somebody has
-// approved.
+// approved. An application that is named twice is one.
 func (s shop) pushes(app string) clm.WorkID {
 	s.t.Helper()
 	done, err := s.PushRecord(context.Background(), s.Admin, core.PushRecord{
-		Record: core.RecordRef{ID: core.RecordID(s.used())}, Names: []string{at(app)}, Approval: true,
+		Record: core.RecordRef{ID: core.RecordID(s.used())}, Names: []string{at(app), " " + at(app)}, Approval: true,
 	})
 	check(s.t, err)
+	if len(done) != 1 {
+		s.t.Fatalf("got %d pushes, want one", len(done))
+	}
 	return done[0].Work
 }
 
